@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
+import tests.typechecker  # noqa: F401  the hook below names it
+
 install_import_hook("glassformer.model", "tests.typechecker.typechecker")
 
 import torch  # noqa: E402  after the hook, before anything of ours

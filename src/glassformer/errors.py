@@ -1,4 +1,4 @@
-"""The one error of a user's mistake: it names the value, the rule and the way out, and the command line shows it alone."""
+"""The one error of a user's mistake: it names the value, the rule and the way out; the command line shows it alone."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

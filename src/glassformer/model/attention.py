@@ -29,7 +29,8 @@ def attention(
     """
     energy = einsum("nqhd,nkhd->nhqk", [queries, keys]) / math.sqrt(queries.size(-1))
     masked_energy = energy.masked_fill(~mask, lowest(energy.dtype))
-    attention = masked_energy.softmax(dim=-1).masked_fill(~mask, 0)  # a query with no key gets nothing, not an average
+    # The second fill: a query with no key at all gets nothing, not an average.
+    attention = masked_energy.softmax(dim=-1).masked_fill(~mask, 0)
     heads_out = einsum("nhqk,nkhd->nqhd", [attention, values])
     return heads_out
 
@@ -66,7 +67,7 @@ class MultiHeadAttention(nn.Module):
         mask: Bool[Tensor, "#n #h #q _"],
         cache: SelfAttentionCache | CrossAttentionCache | None = None,
     ) -> Float[Tensor, "n q e"]:
-        """MultiHead(Q, K, V). With a cache, earlier keys and values come from there, so the mask may be wider than k."""
+        """MultiHead(Q, K, V). With a cache, earlier keys and values come from there: the mask may be wider than k."""
         queries = self.to_queries(query).unflatten(-1, (self.heads, -1))
         keys, values = cache.recall(self.keys_values, key, value) if cache else self.keys_values(key, value)
         heads_out = self.attend(queries, keys, values, mask)

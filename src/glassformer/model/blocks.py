@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from glassformer.model.attention import MultiHeadAttention
 from glassformer.model.cache import LayerCache
 
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
 NO_CACHE = LayerCache(None, None)
 
 Sublayer = Callable[[Tensor], Tensor]

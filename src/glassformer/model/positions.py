@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def sinusoids(length: int, start: int, like: Float[Tensor, "n t e"]) -> Float[Tensor, "t e"]:
+def sinusoids(length: int, start: int, like: Float[Tensor, "n _ e"]) -> Float[Tensor, "t e"]:
     """PE(pos, 2i) = sin(pos / 10000^(2i/e)) and PE(pos, 2i+1) = cos(the same), for pos = start, start+1, ...
 
     Computed when asked for, in at least float32, so that no table is rounded by a change of dtype.
@@ -30,7 +30,7 @@ class SinusoidalPositions(nn.Module):
 
 
 class LearnedPositions(nn.Module):
-    """The origin's choice: a table (max_length, e) learned like the words; the paper found it as good (Table 3, row E)."""
+    """The origin's choice: a table (max_length, e) learned like the words; as good in the paper (Table 3, row E)."""
 
     def __init__(self, max_length: int, embed_size: int) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -121,7 +121,7 @@ class Transformer(nn.Module):
         self.to(device=device, dtype=dtype)
 
     @classmethod
-    def from_config(cls, config: TransformerConfig, **placement: Any) -> Self:
+    def from_config(cls, config: TransformerConfig, **placement: Any) -> "Transformer":
         """The model that `config` describes; `placement` is device and dtype."""
         return cls(**{field.name: getattr(config, field.name) for field in fields(config)}, **placement)
 
