@@ -38,7 +38,7 @@ def attention(
 class MultiHeadAttention(nn.Module):
     """h attentions side by side, each in its own d channels (section 3.2.2).
 
-    to_queries, to_keys, to_values and fc_out are the paper's W^Q, W^K, W^V and W^O; those of all heads lie side by side.
+    to_queries, to_keys, to_values and fc_out are the paper's W^Q, W^K, W^V and W^O, each for all heads side by side.
     The origin used one small projection for all heads.
     """
 

@@ -9,13 +9,13 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 
-def padding_mask(tokens: Int[Tensor, "n s"], pad_idx: int) -> Bool[Tensor, "n 1 1 s"]:
+def padding_mask(tokens: Int[Tensor, "n k"], pad_idx: int) -> Bool[Tensor, "n 1 1 k"]:
     """Which positions may be attended to: the words, never the padding.
 
     Paper: not described; section 5.1 batches sentences by length, which needs it.
     """
-    mask = (tokens != pad_idx).unsqueeze(1).unsqueeze(2)
-    return mask
+    words = (tokens != pad_idx).unsqueeze(1).unsqueeze(2)
+    return words
 
 
 def look_ahead_mask(query_len: int, key_len: int, device: torch.device) -> Bool[Tensor, "1 1 q k"]:
@@ -26,8 +26,8 @@ def look_ahead_mask(query_len: int, key_len: int, device: torch.device) -> Bool[
     """
     # Not is_causal=True: it aligns top-left, wrong once the cache makes k > q.
     every_pair = torch.ones(query_len, key_len, dtype=torch.bool, device=device)
-    mask = every_pair.tril(diagonal=key_len - query_len).unsqueeze(0).unsqueeze(1)
-    return mask
+    look_ahead = every_pair.tril(diagonal=key_len - query_len).unsqueeze(0).unsqueeze(1)
+    return look_ahead
 
 
 def target_mask(tokens: Int[Tensor, "n k"], pad_idx: int | None, query_len: int) -> Bool[Tensor, "n 1 q k"]:
@@ -38,5 +38,5 @@ def target_mask(tokens: Int[Tensor, "n k"], pad_idx: int | None, query_len: int)
     """
     look_ahead = look_ahead_mask(query_len, tokens.size(1), tokens.device)
     words = (tokens == tokens).unsqueeze(1).unsqueeze(2) if pad_idx is None else padding_mask(tokens, pad_idx)
-    mask = look_ahead & words
-    return mask
+    trg_mask = look_ahead & words
+    return trg_mask
