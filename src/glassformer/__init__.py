@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from glassformer.data import Vocabularies, Vocabulary, open_dataset
     from glassformer.decode import DecodingConfig, Translator
     from glassformer.errors import UserError
-    from glassformer.look import watch
+    from glassformer.look.watch import watch
     from glassformer.model.config import TransformerConfig, base, big, origin, tiny
     from glassformer.model.fused import use_fused
     from glassformer.model.transformer import Transformer

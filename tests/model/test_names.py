@@ -9,10 +9,10 @@ import pytest
 import glassformer.model
 
 FILES = sorted(Path(glassformer.model.__path__[0]).glob("*.py"))
-QUANTITIES = [  # fmt: skip
+QUANTITIES = [
     "queries", "keys", "values", "energy", "masked_energy", "attention", "heads_out", "out", "hidden", "residual_sum",
     "embedded", "positioned", "stream", "memory", "decoded", "logits", "src_mask", "trg_mask",
-]  # fmt: skip
+]
 
 Function = ast.FunctionDef
 

@@ -1,0 +1,46 @@
+"""Draw the README's picture from the demo's model: python docs/make_pictures.py [runs/demo]"""
+
+import sys
+from pathlib import Path
+
+from rich.console import Group
+from rich.text import Text
+
+from glassformer import load
+from glassformer.look import (
+    attention_drawing,
+    attention_picture,
+    export_svg,
+    mask_drawing,
+    step_by_step,
+    steps_drawing,
+    target_masks,
+)
+from glassformer.runs.looking import look_at
+
+WORD = "attention"
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/demo")
+    model, vocabularies, _ = load(folder)
+    sight = look_at(model, vocabularies, WORD)
+    name = f"decoder.layers.{len(model.decoder.layers) - 1}.cross_attention.attention"
+    picture = attention_picture(sight.seen[name], sight.trg_pieces, sight.src_pieces)
+    words = ["I", "love", "deep", "learning"]
+    target = ["<s>", *words, "</s>"], [1, 4, 5, 6, 7, 2], 0
+    drawing = Group(
+        Text(f'The decoder says "{sight.answer}" for "{WORD}": where each sound (row) looks (columns)', style="bold"),
+        Text(name, style="dim"),
+        Text(),
+        attention_drawing(picture),
+        Text(),
+        mask_drawing(target_masks(*target)[-1]),
+        Text(),
+        steps_drawing(step_by_step(*target)),
+    )
+    export_svg(drawing, Path(__file__).parent / "pictures" / "demo.svg", title="glassformer", width=96)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What every command shares: the machine options, the consoles, and how a model is opened."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from glassformer.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from glassformer.checkpoint import Loaded
+    from glassformer.data import DataSet
+
+# Answers go to standard output, everything said about them to standard error, so that pipes stay clean.
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+Device = Annotated[str, typer.Option(help="Where to compute: auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads. Default: the cores this process may use.", min=1)]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder that holds the data sets already. Default: $GLASSFORMER_DATA; else they are downloaded."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead.")]
+
+
+def use_machine(device: str, threads: int | None) -> "torch.device":
+    """Choose device and threads, and say so in one line."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(threads or cores)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"--device {device} cannot be used here ({reason}). Try --device auto or --device cpu."
+        ) from error
+    if chosen.type == "cuda":
+        err.print(f"device: {chosen} ({torch.cuda.get_device_name(chosen)})")
+    else:
+        err.print(f"device: {chosen} ({torch.get_num_threads()} threads)")
+    return chosen
+
+
+def open_model(path: Path, device: "torch.device") -> "Loaded":
+    """Load a trained model for use, with its warnings as plain lines."""
+    import warnings
+
+    from glassformer.checkpoint import load
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        loaded = load(path, device=device)
+    for warning in caught:
+        err.print(f"[yellow]warning:[/] {warning.message}")
+    loaded.model.eval()
+    return loaded
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds the way a clock shows them."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def reading_bar() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A progress bar for what is downloaded, read or encoded; it leaves nothing behind."""
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,}"))
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total or 0)
+            bar.update(tasks[what], completed=done, total=total or done)
+
+        yield progress
+
+
+def open_data(name: str, data_dir: Path | None) -> "DataSet":
+    """A named data set, with a bar while it is downloaded."""
+    from glassformer.data import open_dataset
+
+    with reading_bar() as progress:
+        return open_dataset(name, data_dir=data_dir, progress=progress)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output, not wrapped and not coloured."""
+    print(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,61 @@
+"""`glassformer`: the commands, each in a file of its own name, and what happens when something goes wrong."""
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from glassformer import __version__
+from glassformer.cli import demo, evaluate, masks, shapes, train, translate
+from glassformer.errors import UserError
+
+app = typer.Typer(
+    name="glassformer",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="The Transformer, made of glass: train it, decode with it, and see every number on the way.\n\n"
+    "Start with [bold]glassformer demo[/bold]: five minutes on two cores, nothing to download.",
+)
+
+
+def version(wanted: bool) -> None:
+    if wanted:
+        print(f"glassformer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: bool = typer.Option(False, "--version", callback=version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("train", cls=train.TrainCommand)(train.train)
+app.command("translate")(translate.translate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("shapes")(shapes.shapes)
+app.command("masks")(masks.masks)
+
+
+def main() -> None:
+    """The program: a user's mistake is one message and exit code 2, Ctrl-C is 130, a closed pipe is silent."""
+    try:
+        app()
+    except UserError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing stdout at exit is silent too
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""`glassformer shapes`: the tensor-shape summary of a live forward pass."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glassformer.cli.common import AsJson, Device, Threads, open_model, out, print_json, use_machine
+
+
+def shapes(
+    model: Annotated[Path, typer.Argument(help="A trained model: a run's folder, or one of its checkpoints.")],
+    sentence: Annotated[str, typer.Argument(help="The source sentence to send through it.")],
+    target: Annotated[str | None, typer.Option(help="The target it reads. Default: its own greedy answer.")] = None,
+    all_layers: Annotated[bool, typer.Option("--all-layers", help="Every layer, not the first of each stack.")] = False,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Show every named tensor of one forward pass: its axes in letters, its sizes, and the line that makes it."""
+    machine = use_machine(device, threads)
+    from glassformer.look import ShapeTable, shape_rows
+    from glassformer.runs.looking import look_at
+
+    loaded = open_model(model, machine)
+    sight = look_at(loaded.model, loaded.vocabularies, sentence, target)
+    if as_json:
+        print_json(shape_rows(sight.seen, every_layer=all_layers))
+        return
+    out.print(f"source: {' '.join(sight.src_pieces)}\ntarget: {' '.join(sight.trg_pieces)}", markup=False)
+    out.print(ShapeTable(sight.seen, every_layer=all_layers))

@@ -1,0 +1,142 @@
+"""`glassformer translate`: text in, text out, from a trained model."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from glassformer.cli.common import AsJson, Device, Threads, err, open_model, use_machine
+from glassformer.errors import UserError
+
+if TYPE_CHECKING:
+    from glassformer.decode import Translator
+
+BLOCK = 512  # lines read before the first answer: enough to batch by length, little enough for constant memory
+
+
+def translate(
+    model: Annotated[Path, typer.Argument(help="A trained model: a run's folder, or one of its checkpoints.")],
+    source: Annotated[
+        Path | None, typer.Option("--input", "-i", help="A text file, one sentence a line. Default: standard input.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the answers go. Default: standard output.")
+    ] = None,
+    beam: Annotated[int | None, typer.Option(help="Hypotheses kept while searching; 1 is greedy.", min=1)] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(help="The paper's alpha: 0 favours short answers, 1 long ones.")
+    ] = None,
+    n_best: Annotated[int | None, typer.Option(help="Answers shown for each sentence (at most --beam).", min=1)] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw answers at random instead of searching.")] = False,
+    temperature: Annotated[float | None, typer.Option(help="With --sample: below 1 safer, above 1 bolder.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="With --sample: among the k likeliest tokens only.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="With --sample: among the likeliest tokens that hold this share.")
+    ] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="With --sample: among tokens at least this likely beside the likeliest.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="With --sample: the same seed draws the same answers.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Show each answer while it is being written.")] = False,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Translate line by line: typed at a prompt, through a pipe, or from file to file.
+
+    An empty line stays an empty line, so line i of the answer belongs to line i of the text.
+    """
+    machine = use_machine(device, threads)
+    from glassformer.decode import DecodingConfig, Translator
+
+    if stream and (as_json or n_best):
+        raise UserError("--stream writes one answer as it comes: leave out --json and --n-best.")
+    loaded = open_model(model, machine)
+    given = dict(
+        beam=beam or n_best or (1 if stream else None), length_penalty=length_penalty, n_best=n_best,
+        sample=sample or None, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed,
+    )  # fmt: skip
+    chosen = {name: value for name, value in given.items() if value is not None}
+    translator = Translator(
+        loaded.model, loaded.vocabularies, DecodingConfig.from_dict(loaded.config.decoding | chosen)
+    )
+    if source is None and target is None and sys.stdin.isatty():
+        converse(translator, stream, as_json)
+        return
+    with (
+        open_text(source) if source else nullcontext(sys.stdin) as lines,
+        open(target, "w", encoding="utf-8", newline="\n") if target else nullcontext(sys.stdout) as answers,
+    ):
+        first = 0
+        for block in blocks(stripped(lines), 1 if stream else BLOCK):
+            if stream:
+                stream_line(translator, block[0], answers)
+            else:
+                print_answers(translator, block, answers, as_json, first)
+            first += len(block)
+
+
+def open_text(path: Path) -> TextIO:
+    try:
+        return open(path, encoding="utf-8-sig", newline="\n")
+    except OSError as error:
+        raise UserError(f"--input {path} cannot be read: {error.strerror}.") from error
+
+
+def stripped(lines: Iterable[str]) -> Iterator[str]:
+    """Lines without their ends; UserError where the bytes are not UTF-8."""
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):  # noqa: B007  the error below says where
+            yield line.removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise UserError(f"line {number + 1} or one soon after it is not UTF-8 text: {error.reason}.") from error
+
+
+def blocks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
+    while block := list(islice(lines, size)):
+        yield block
+
+
+def print_answers(translator: "Translator", texts: list[str], answers: TextIO, as_json: bool, first: int = 0) -> None:
+    """One line for each text; with n-best one for each hypothesis. `first` is the number of the first text."""
+    for text, found in zip(texts, translator.hypotheses(texts, first), strict=True):
+        if as_json:
+            hypotheses = [{"text": h.text, "score": h.score, "log_prob": h.log_prob} for h in found]
+            print(json.dumps({"source": text, "hypotheses": hypotheses}, ensure_ascii=False), file=answers)
+        elif translator.config.n_best > 1:
+            for rank, hypothesis in enumerate(found, start=1):
+                print(f"{rank}\t{hypothesis.score:.4f}\t{hypothesis.text}", file=answers)
+        else:
+            print(found[0].text, file=answers)
+    answers.flush()
+
+
+def stream_line(translator: "Translator", text: str, answers: TextIO) -> None:
+    """The answer token by token, each piece as soon as it is known."""
+    for piece in translator.stream(text):
+        answers.write(piece)
+        answers.flush()
+    answers.write("\n")
+
+
+def converse(translator: "Translator", stream: bool, as_json: bool) -> None:
+    """A prompt until Ctrl-D."""
+    err.print("One sentence a line; Ctrl-D ends.", style="dim")
+    while True:
+        try:
+            text = input("> ")
+        except EOFError:
+            return
+        try:
+            if stream:
+                stream_line(translator, text, sys.stdout)
+            else:
+                print_answers(translator, [text], sys.stdout, as_json)
+        except UserError as error:
+            err.print(f"[red]{error}[/]")

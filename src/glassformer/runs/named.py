@@ -1,0 +1,122 @@
+"""The named runs: `glassformer train NAME`. Each is a function whose docstring holds what it gave, and where."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from glassformer.decode import DecodingConfig
+from glassformer.errors import unknown_name
+from glassformer.runs.recipe import Recipe
+from glassformer.train import TrainingConfig
+
+
+def pronounce() -> Recipe:
+    """English spelling to phonemes, from the dictionary inside the package: what the demo trains."""
+    return Recipe(
+        name="pronounce",
+        data="pronounce",
+        model=dict(
+            embed_size=128, num_layers=2, heads=4, dropout=0.02, max_length=64,
+            positions="sinusoidal", norm="pre", scale_embeddings=True, tie_embeddings="two-way",
+        ),
+        training=TrainingConfig(
+            batch_tokens=2048, max_minutes=5, schedule="linear", learning_rate=3e-3, warmup_steps=200,
+            evaluate_every=500, average_last=0,
+        ),
+        decoding=DecodingConfig(max_ratio=2.0, max_extra=5),
+        valid_sentences=500,
+    )  # fmt: skip
+
+
+def pronasyl() -> Recipe:
+    """The same task on the split that papers use (PRONASYL 2007), read from --data-dir."""
+    return replace(pronounce(), name="pronasyl", data="pronasyl")
+
+
+def reverse() -> Recipe:
+    """Symbols in reverse order: the smallest task that needs attention, learned in about a minute on a CPU."""
+    return synthetic("reverse")
+
+
+def copy() -> Recipe:
+    """Symbols repeated as they are."""
+    return synthetic("copy")
+
+
+def sort() -> Recipe:
+    """Symbols in order."""
+    return synthetic("sort")
+
+
+def multi30k(name: str) -> Recipe:
+    """Captions of photographs (Multi30k), 29,000 pairs: the benchmark of small translation models."""
+    return translation(name, minutes=10)
+
+
+def tatoeba(name: str) -> Recipe:
+    """Short everyday sentences (Tatoeba), about 150,000 pairs."""
+    return translation(name, minutes=20)
+
+
+def translation(name: str, *, minutes: float) -> Recipe:
+    """The recipe all translation runs share; longer is better: --max-minutes 60."""
+    return Recipe(
+        name=name,
+        data=name,
+        vocab_size=5000,
+        joint=True,
+        model=dict(
+            embed_size=160, num_layers=3, heads=4, dropout=0.1, max_length=256,
+            positions="sinusoidal", norm="pre", scale_embeddings=True, tie_embeddings="three-way",
+        ),
+        training=TrainingConfig(
+            batch_tokens=1536, max_minutes=minutes, schedule="linear", learning_rate=3e-3, warmup_steps=200,
+            evaluate_every=1000, average_last=0,
+        ),
+        decoding=DecodingConfig(beam=4),
+        valid_sentences=200,
+    )  # fmt: skip
+
+
+def synthetic(name: str) -> Recipe:
+    """The recipe of the tasks that need no data."""
+    return Recipe(
+        name=name,
+        data=name,
+        model=dict(
+            embed_size=64, num_layers=2, heads=4, max_length=32,
+            positions="sinusoidal", scale_embeddings=True, tie_embeddings="two-way",
+        ),
+        training=TrainingConfig(
+            batch_tokens=1024, max_steps=1500, schedule="linear", learning_rate=2e-3, warmup_steps=200,
+            evaluate_every=500, average_last=0,
+        ),
+    )  # fmt: skip
+
+
+TRANSLATION_RUNS: dict[str, Callable[[str], Recipe]] = {
+    "tatoeba-en-fr": tatoeba,
+    "tatoeba-fr-en": tatoeba,
+    "tatoeba-en-de": tatoeba,
+    "tatoeba-de-en": tatoeba,
+    "multi30k-de-en": multi30k,
+    "multi30k-en-de": multi30k,
+    "multi30k-en-fr": multi30k,
+}
+RUNS: dict[str, Callable[[], Recipe]] = {
+    "pronounce": pronounce,
+    "pronasyl": pronasyl,
+    "reverse": reverse,
+    "copy": copy,
+    "sort": sort,
+}
+
+
+def named_recipe(name: str) -> Recipe:
+    """The recipe of a named run; UserError with near names for an unknown one. `files` is the one for your own."""
+    if name in RUNS:
+        return RUNS[name]()
+    if name in TRANSLATION_RUNS:
+        return TRANSLATION_RUNS[name](name)
+    if name == "files":
+        return translation(name, minutes=20)
+    raise unknown_name("run", name, [*RUNS, *TRANSLATION_RUNS, "files"])
