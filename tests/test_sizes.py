@@ -56,8 +56,13 @@ def test_each_part_fits_its_screen(place: tuple[str, str], limit: int) -> None:
     assert size_of(MODEL / file, name) < limit
 
 
+def core_lines() -> dict[str, int]:
+    """Code lines of each file of ring 0."""
+    return {file.name: len(code_lines(file.read_text(encoding="utf-8"))) for file in MODEL.glob("*.py")}
+
+
 def test_the_core_is_about_450_lines() -> None:
-    sizes = {file.name: len(code_lines(file.read_text(encoding="utf-8"))) for file in MODEL.glob("*.py")}
+    sizes = core_lines()
     assert sum(sizes.values()) <= 450, sizes
 
 

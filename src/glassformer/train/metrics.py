@@ -1,0 +1,49 @@
+"""metrics.jsonl: one line of JSON per noted update and per evaluation, the whole history of a run."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glassformer.train.callbacks import Callback, StepReport
+
+if TYPE_CHECKING:
+    from glassformer.train.trainer import Trainer
+
+
+class MetricsFile(Callback):
+    """Appends to a file; lines of updates that a killed run lost and that are done again are dropped at the start."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path, self.every = path, every
+
+    def on_start(self, trainer: "Trainer") -> None:
+        kept = [line for line in self._lines() if line["step"] <= trainer.step]
+        working = self.path.with_name(".tmp-" + self.path.name)
+        working.write_text("".join(map(as_line, kept)), encoding="utf-8", newline="\n")
+        working.replace(self.path)
+
+    def on_step(self, report: StepReport) -> None:
+        if report.step % self.every == 0:
+            names = ("step", "epoch", "loss", "grad_norm", "learning_rate", "tokens", "tokens_per_second", "seconds")
+            self._append({name: getattr(report, name) for name in names})
+
+    def on_evaluate(self, step: int, scores: dict[str, float]) -> None:
+        self._append({"step": step, "scores": scores})
+
+    def _append(self, values: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(as_line(values))
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """The lines that can be read: a kill may have cut the last one."""
+        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
+        lines = []
+        for line in text.split("\n"):
+            with suppress(ValueError):
+                lines.append(json.loads(line))
+        return lines
+
+
+def as_line(values: dict[str, Any]) -> str:
+    return json.dumps(values) + "\n"

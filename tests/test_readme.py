@@ -1,0 +1,53 @@
+"""What the README says is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from glassformer.cli import main
+from tests.faults import FAULTS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    runnable = [block for block in blocks if "import" in block]
+    assert len(runnable) >= 2
+    for block in runnable:
+        exec(compile(block, "README.md", "exec"), names)
+    said = capsys.readouterr().out
+    for promised in re.findall(r"print\(.*\)  # (.*)", "\n".join(runnable)):
+        assert promised in said
+
+
+def test_the_quoted_attention_is_the_source() -> None:
+    quoted = next(block for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "masked_energy" in block)
+    source = (ROOT / "src/glassformer/model/attention.py").read_text(encoding="utf-8")
+    for line in quoted.strip().splitlines():
+        assert line.strip() in source
+
+
+def test_every_link_into_the_project_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_command_named_is_a_command() -> None:
+    commands = {command.name for command in main.app.registered_commands}
+    assert set(re.findall(r"glassformer (demo|train|translate|evaluate|shapes|masks)\b", README)) == commands
+
+
+def test_the_number_of_faults_is_the_number_of_faults() -> None:
+    words = {20: "twenty", 21: "twenty-one", 22: "twenty-two", 23: "twenty-three"}
+    assert f"and {words[len(FAULTS)]} classic mistakes" in README
+
+
+def test_the_number_of_core_lines_is_right() -> None:
+    from tests.test_sizes import core_lines
+
+    stated = int(re.search(r"(\d+) lines of core", README).group(1))  # type: ignore[union-attr]
+    assert stated == sum(core_lines().values())
