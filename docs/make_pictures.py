@@ -31,7 +31,6 @@ def main() -> None:
     target = ["<s>", *words, "</s>"], [1, 4, 5, 6, 7, 2], 0
     drawing = Group(
         Text(f'The decoder says "{sight.answer}" for "{WORD}": where each sound (row) looks (columns)', style="bold"),
-        Text(name, style="dim"),
         Text(),
         attention_drawing(picture),
         Text(),

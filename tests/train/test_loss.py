@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from glassformer.data import make_batch
 from glassformer.errors import UserError
@@ -23,6 +24,22 @@ def test_the_loss_is_the_cross_entropy_with_the_smoothed_target(smoothing: float
             total -= sum(p * (value - log_normaliser) for p, value in zip(asked, row.tolist(), strict=True))
     loss = label_smoothed_loss(logits, targets, pad_idx=0, smoothing=smoothing)
     assert loss.item() == pytest.approx(total, rel=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+@pytest.mark.parametrize("rows", [1, 7, 300])
+def test_loss_and_gradient_are_torchs(smoothing: float, rows: int) -> None:
+    logits = torch.randn(rows, 3, 11, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(0, 11, (rows, 3))
+    targets[0, 0] = 1
+    theirs = F.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), ignore_index=0, label_smoothing=smoothing, reduction="sum"
+    )
+    ours = label_smoothed_loss(logits, targets, pad_idx=0, smoothing=smoothing)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
+    (expected,) = torch.autograd.grad(3 * theirs, logits)
+    (gradient,) = torch.autograd.grad(3 * ours, logits)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12)
 
 
 def test_padding_counts_for_nothing() -> None:

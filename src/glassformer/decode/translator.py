@@ -58,8 +58,8 @@ class Translator:
             for row, found in zip(rows, self._decode(src, [first + row for row in rows], config), strict=True):
                 if not found or isnan(found[0].log_prob):
                     raise UserError(
-                        f"the model's scores for text {first + row + 1} are not numbers: its weights are broken, or too "
-                        f"large for {self.model.fc_out.weight.dtype}. Use another checkpoint, or dtype=torch.float32."
+                        f"the model's scores for text {first + row + 1} are not numbers: its weights are broken, or "
+                        f"too large for {self.model.fc_out.weight.dtype}. Take another checkpoint, or torch.float32."
                     )
                 unknown = sources[row].count(self.vocabularies.src.unknown_id)
                 answers[row] = [self._translation(hypothesis, unknown) for hypothesis in found]
