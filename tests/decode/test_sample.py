@@ -17,7 +17,7 @@ def first_tokens(config: DecodingConfig) -> tuple[Counter[int], torch.Tensor]:
     """The first token of many draws for one source, and the model's own log probabilities for it."""
     model, src = peaked_model(), [5, 7, 3]
     with torch.no_grad():
-        model.fc_out.weight.mul_(0.3)
+        model.fc_out.weight.mul_(0.15)
     config = replace(config, n_best=DRAWS, max_ratio=0.0, max_extra=1, forced_end=False)
     (drawn,) = sample(model, padded([src]), START, END, config)
     return Counter((*ids, END)[0] for ids, *_ in drawn), log_probs_after(model, src, [], config)
@@ -63,16 +63,12 @@ def test_tokens_are_drawn_as_often_as_their_share(choices: dict[str, float]) -> 
         assert counts[token] / DRAWS == pytest.approx(share, abs=4.5 * spread), token
 
 
+NARROW = [dict(top_p=0.01), dict(min_p=1.0), dict(top_k=1), dict(top_k=5, top_p=0.7), dict(top_p=0.95, min_p=0.05)]
+
+
 def test_the_filters_leave_what_their_definitions_say() -> None:
-    torch.manual_seed(2)
     log_probs = (3 * torch.randn(50, 12, dtype=torch.float64)).log_softmax(dim=1)
-    for choices in (
-        dict(top_p=0.01),
-        dict(min_p=1.0),
-        dict(top_k=1),
-        dict(top_k=5, top_p=0.7),
-        dict(top_p=0.95, min_p=0.05),
-    ):
+    for choices in NARROW:
         config = replace(CONFIG, **choices)  # type: ignore[arg-type]
         probabilities, tokens = filtered(log_probs, config)
         for row in range(50):

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+import torch.nn.functional as F
 
 from glassformer.data import make_batch
 from glassformer.errors import UserError
-from glassformer.train import label_smoothed_loss, validation_loss
+from glassformer.train import label_smoothed_loss, loss, validation_loss
 from tests.small import small_model
 
 
@@ -57,6 +58,34 @@ def test_half_precision_logits_are_summed_in_float32() -> None:
     loss = label_smoothed_loss(logits, targets, 0, 0.1)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(label_smoothed_loss(logits.double(), targets, 0, 0.1).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("elements", [1, 20, 2**22])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_and_its_gradient_are_those_of_torch(
+    monkeypatch: pytest.MonkeyPatch, elements: int, smoothing: float
+) -> None:
+    monkeypatch.setattr(
+        loss, "in_chunks", lambda logits, *others: [t.split(max(1, elements // 7)) for t in (logits, *others)]
+    )
+    logits, targets = torch.randn(3, 5, 7, dtype=torch.float64, requires_grad=True), torch.randint(0, 7, (3, 5))
+    ours = label_smoothed_loss(logits, targets, 0, smoothing)
+    theirs = F.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), ignore_index=0, label_smoothing=smoothing, reduction="sum"
+    )
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-13)
+    gradients = [torch.autograd.grad(0.3 * value, logits)[0] for value in (ours, theirs)]
+    assert torch.allclose(*gradients, rtol=0, atol=1e-14)
+
+
+def test_the_gradient_has_the_dtype_of_the_logits() -> None:
+    logits = torch.randn(4, 6, 9, dtype=torch.bfloat16, requires_grad=True)
+    targets = torch.randint(1, 9, (4, 6))
+    (gradient,) = torch.autograd.grad(label_smoothed_loss(logits, targets, 0, 0.1), logits)
+    exact = logits.detach().double().requires_grad_()
+    (expected,) = torch.autograd.grad(label_smoothed_loss(exact, targets, 0, 0.1), exact)
+    assert gradient.dtype == torch.bfloat16
+    assert torch.allclose(gradient.double(), expected, rtol=2**-8, atol=1e-6)
 
 
 def batches() -> list:  # type: ignore[type-arg]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 # Answers go to standard output, everything said about them to standard error, so that pipes stay clean.
 out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+# Of many processes under torchrun only the first one speaks.
+err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
 
 Device = Annotated[str, typer.Option(help="Where to compute: auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads. Default: the cores this process may use.", min=1)]
@@ -36,7 +37,7 @@ def use_machine(device: str, threads: int | None) -> "torch.device":
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(threads or cores)
+    torch.set_num_threads(threads or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from glassformer.cli.common import duration
 from glassformer.train import Callback, StepReport, StopReason, Trainer
@@ -24,7 +24,6 @@ class TrainingBar(Callback):
             TextColumn("training"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[words]}"),
-            TimeElapsedColumn(),
             console=console,
             disable=not self.live,
         )

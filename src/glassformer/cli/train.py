@@ -85,7 +85,12 @@ def train(
         prepared = experiment.prepare(
             chosen, cache_folder=cache_folder() / "encoded", data_dir=data_dir, dataset=files, progress=progress
         )
-    err.print(f"data: {prepared.dataset.name}; {prepared.train_pairs.counts}", style="dim")
+    counts = prepared.train_pairs.counts
+    err.print(
+        f"data: {prepared.dataset.name}, {counts.kept:,} pairs, {counts.src_tokens:,} source and {counts.trg_tokens:,} "
+        f"target tokens; dropped: {counts.dropped_empty:,} empty, {counts.dropped_long:,} too long",
+        style="dim",
+    )
     if dry_run:
         show_plan(prepared, machine)
     else:

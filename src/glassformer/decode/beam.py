@@ -114,7 +114,7 @@ def search(
         onward = going.int().sort(dim=1, descending=True, stable=True).indices[:, : config.beam]
         begun = continued._replace(log_probs=continued.log_probs.masked_fill(~going, NOTHING)).take(onward)
 
-        hope = begun.log_probs[:, 0] / ((5 + limits) / 6) ** config.length_penalty
+        hope = begun.log_probs[:, 0] / ((5 + limits.to(live.dtype)) / 6) ** config.length_penalty
         done = at_limit | (kept.scores[:, -1] >= hope)
         parent_row = parent.gather(1, onward) + width * torch.arange(len(parent), device=parent.device).unsqueeze(1)
         move = live.follow if parent_row.size(1) == width else live.select

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from glassformer.runs.experiment import Experiment
@@ -29,9 +30,8 @@ def plan(experiment: Experiment, device: torch.device) -> Plan:
     model = experiment.build_model()
     config = model.config
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    tokens = int(pairs.trg_lengths.sum()) - len(pairs)
     per_step = training.batch_tokens * training.accumulate
-    steps_per_epoch = max(1, round(int((pairs.src_lengths + pairs.trg_lengths).sum()) / 2 / per_step))
+    steps_per_epoch = max(1, round(int(np.maximum(pairs.src_lengths, pairs.trg_lengths).sum()) / per_step))
     # Per token: six numbers of e and two of f in each layer, forward values kept for the backward pass, and the logits.
     kept = (config.encoder.layers + config.decoder.layers) * (12 * config.embed_size + 2 * config.encoder.forward_size)
     activations = 4 * training.batch_tokens * (2 * kept + 3 * config.trg_vocab_size)
@@ -42,7 +42,7 @@ def plan(experiment: Experiment, device: torch.device) -> Plan:
     seconds = min(limit_steps * seconds_per_step, limit_seconds)
     return Plan(
         parameters=parameters,
-        trg_tokens_per_epoch=tokens,
+        trg_tokens_per_epoch=pairs.counts.trg_tokens,
         steps_per_epoch=steps_per_epoch,
         steps=min(limit_steps, int(seconds / seconds_per_step)),
         memory_bytes=16 * parameters + activations,

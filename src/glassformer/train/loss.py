@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,44 +24,55 @@ def label_smoothed_loss(logits: Tensor, targets: Tensor, pad_idx: int, smoothing
     A sum, so that the caller divides once by the real tokens of all micro-batches together: a mean of means would
     give short batches more weight.
     """
-    loss: Tensor = SmoothedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits.flatten(0, 1), targets.flatten(), pad_idx, smoothing
-    )
+    loss: Tensor = SmoothedCrossEntropy.apply(logits.flatten(0, 1), targets.flatten(), pad_idx, smoothing)
     return loss
 
 
 class SmoothedCrossEntropy(torch.autograd.Function):
-    """The loss and its gradient in one pass over the logits, a few rows at a time.
+    """`F.cross_entropy` with label smoothing, a few rows at a time: equal numbers (tested), less memory.
 
-    The logits are the largest tensor of a training step. `F.cross_entropy` with smoothing walks over them again and
-    again in float32, a third of the step on a CPU. The gradient of a row is its softmax - what was asked for, and the
-    softmax is at hand when the loss is computed.
+    With z the logits of a row, y its target and s the smoothing, the loss is
+    logsumexp(z) - (1 - s) z_y - s mean(z), and its gradient softmax(z) - s/v - (1 - s) at y.
+    A step on a CPU takes 8 % less time at 5,000 and 8,000 entries, 2 % more at 45 (measured November 2026, one
+    thread, bfloat16): the logits never exist in float32 as a whole.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, pad_idx: int, smoothing: float) -> Tensor:
-        precise = torch.promote_types(logits.dtype, torch.float32)
-        loss = logits.new_zeros((), dtype=precise)
-        gradient = torch.empty_like(logits)
-        everywhere = smoothing / logits.size(1)  # asked of every token; of the right one 1 - smoothing more
-        rows = ROWS if logits.device.type == "cpu" else len(logits)
-        for start in range(0, len(logits), rows):
-            part = slice(start, start + rows)
-            right, padding = targets[part].unsqueeze(1), (targets[part] == pad_idx).unsqueeze(1)
-            log_probs = logits[part].to(precise).log_softmax(dim=1)
-            asked = (1 - smoothing) * log_probs.gather(1, right) + everywhere * log_probs.sum(dim=1, keepdim=True)
-            loss -= asked.masked_fill(padding, 0).sum()
-            error = log_probs.exp_().sub_(everywhere)
-            error.scatter_add_(1, right, error.new_full(right.shape, smoothing - 1))
-            gradient[part] = error.masked_fill_(padding, 0)
-        ctx.save_for_backward(gradient)
-        return loss
+        sums, normalisers = [], []
+        for z, y in zip(*in_chunks(logits, targets), strict=True):
+            z = at_least_float32(z)
+            normaliser = z.logsumexp(dim=1)
+            right = z.gather(1, y.unsqueeze(1)).squeeze(1)
+            losses = normaliser - (1 - smoothing) * right - smoothing * z.mean(dim=1)
+            sums.append(losses.masked_fill(y == pad_idx, 0).sum())
+            normalisers.append(normaliser)
+        ctx.save_for_backward(logits, targets, torch.cat(normalisers))
+        ctx.pad_idx, ctx.smoothing = pad_idx, smoothing
+        return torch.stack(sums).sum()
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, None, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * scale.to(gradient.dtype), None, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        logits, targets, normalisers = ctx.saved_tensors
+        gradient = torch.empty_like(logits)
+        weights = grads[0] * (targets != ctx.pad_idx)
+        chunks = in_chunks(logits, targets, normalisers, weights, gradient)
+        for z, y, normaliser, weight, out in zip(*chunks, strict=True):
+            wrong = at_least_float32(z).sub(normaliser.unsqueeze(1)).exp_().sub_(ctx.smoothing / z.size(1))
+            wrong.scatter_add_(1, y.unsqueeze(1), wrong.new_full((len(y), 1), ctx.smoothing - 1))
+            out.copy_(wrong.mul_(weight.unsqueeze(1)))
+        return gradient, None, None, None
+
+
+def in_chunks(logits: Tensor, *others: Tensor) -> list[tuple[Tensor, ...]]:
+    """Each tensor cut into the same runs of rows, so many that a run of logits stays near the processor."""
+    elements = 2**22 if logits.device.type == "cpu" else 2**27
+    rows = max(1, elements // logits.size(1))
+    return [tensor.split(rows) for tensor in (logits, *others)]
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 @torch.no_grad()

@@ -110,13 +110,18 @@ class Trainer:
             callback.on_start(self)
         with StopSignals(patient=self.processes.world > 1) as signals:
             with self.processes.joined(self.device):
-                module, stream = self.processes.wrap(self.model, self.device), iter(self.batches)
-                while (kind := self._look_around(signals)) is None:
-                    self._update(module, stream)
+                kind = self._update_until_stopped(signals)
             reason = self._stop(kind)
         for callback in self.callbacks:
             callback.on_stop(reason)
         return reason
+
+    def _update_until_stopped(self, signals: StopSignals) -> StopKind:
+        # A frame of its own: the DDP module must be gone before its process group is, or the process hangs.
+        module, stream = self.processes.wrap(self.model, self.device), iter(self.batches)
+        while (kind := self._look_around(signals)) is None:
+            self._update(module, stream)
+        return kind
 
     def _look_around(self, signals: StopSignals) -> StopKind | None:
         """Between two updates: evaluate and save what is due; gives the reason to stop, where there is one."""
