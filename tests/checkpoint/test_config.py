@@ -25,7 +25,7 @@ def test_a_config_comes_back(saved: Saved) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(modle=1), "modle"),
+        (lambda c: c.update(speed=1), "speed"),
         (lambda c: c["model"].update(embed_sise=4), r"model\.embed_sise"),
         (lambda c: c["model"].update(heads="2"), r"model\.heads"),
         (lambda c: c["model"].update(heads=3), "heads=3 does not divide embed_size=4"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from glassformer.checkpoint import TrainingState, load, read_training, save
+from glassformer.checkpoint import TrainingState, load, read_training, save, verify
 from glassformer.checkpoint.folder import Manifest, _seal
 from glassformer.checkpoint.tensors import weights_of
 from glassformer.data import Vocabularies, Vocabulary
@@ -137,6 +137,47 @@ def test_a_pickle_dressed_as_safetensors_is_refused_even_with_a_forged_manifest(
     reseal(saved.folder, "model.safetensors")
     with pytest.raises(UserError, match=r"model\.safetensors is not a safetensors file"):
         load(saved.folder)
+
+
+def header(text: bytes, length: int | None = None) -> bytes:
+    return (len(text) if length is None else length).to_bytes(8, "little") + text
+
+
+TENSOR = b'{"fc_out.bias": {"dtype": "%s", "shape": %s, "data_offsets": %s}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"1234567",
+        header(b"{"),
+        header(b"{}", length=10**12),
+        header(b"\xff\xfe{}"),
+        header(b"[" * 10_000),
+        header(TENSOR % (b"F32", b"[7]", b"[0, 28]")),
+        header(TENSOR % (b"F32", b"[8]", b"[0, 28]")) + bytes(28),
+        header(TENSOR % (b"F32", b"[7]", b"[4, 32]")) + bytes(32),
+        header(TENSOR % (b"F32", b"[4000000000, 4000000000]", b"[0, 28]")) + bytes(28),
+        header(TENSOR % (b"F33", b"[7]", b"[0, 28]")) + bytes(28),
+        header(TENSOR % (b"F32", b"[7]", b"[0, 28]")) + bytes(29),
+        header(b"{}"),
+    ],
+    ids=lambda content: repr(content[:40]),
+)
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors"])
+def test_malformed_tensor_files_are_refused_even_with_a_forged_manifest(
+    saved: Saved, name: str, content: bytes
+) -> None:
+    (saved.folder / name).write_bytes(content)
+    reseal(saved.folder, name)
+    verify(saved.folder)
+    if name == "model.safetensors":
+        with pytest.raises(UserError, match=r"model\.safetensors"):
+            load(saved.folder)
+    elif content != header(b"{}"):  # no tensors are a state too: that of a run before its first update
+        with pytest.raises(UserError, match=r"training\.safetensors is not a safetensors file"):
+            read_training(saved.folder)
 
 
 @pytest.mark.parametrize("path", ["nowhere", "file"])

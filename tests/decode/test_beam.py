@@ -1,6 +1,7 @@
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -15,13 +16,13 @@ from tests.small import SRC_VOCAB
 ALPHAS = [0.0, 0.6, 1.0]
 
 
-def tiny_target(seed: int, **choices: object) -> Transformer:
-    """A model that writes three words at most: ids 3, 4, 5 beside padding, start and end."""
+def tiny_target(seed: int, eager: float = 0.5) -> Transformer:
+    """A model of three words, ids 3, 4, 5 beside padding, start and end; the more eager, the sooner it ends."""
     torch.manual_seed(seed)
-    model = peaked_model(trg_vocab_size=6, **choices)
+    model = peaked_model(trg_vocab_size=6)
     with torch.no_grad():
         model.fc_out.weight.mul_(0.5)
-        model.fc_out.bias[END] += 0.5
+        model.fc_out.bias[END] += eager
     return model
 
 
@@ -62,18 +63,19 @@ def test_a_wide_beam_is_exhaustive_search(alpha: float, forced_end: bool, seed: 
             assert len(answers) == sum(3**length for length in range(limit(src, config, model)))
 
 
-def plain_beam(model: Transformer, src: list[int], config: DecodingConfig) -> list[tuple[float, tuple[int, ...]]]:
+def plain_beam(
+    after: Callable[[tuple[int, ...]], list[float]], longest: int, config: DecodingConfig
+) -> list[tuple[float, tuple[int, ...]]]:
     """The definition in lists, for one sentence, without stopping early: (score, tokens), best first."""
     live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     finished: list[tuple[float, tuple[int, ...]]] = []
-    longest = limit(src, config, model)
     for length in range(1, longest + 1):
-        continuations = []
-        for total, tokens in live:
-            log_probs = log_probs_after(model, src, list(tokens), config).tolist()
-            for token, log_prob in enumerate(log_probs):
-                if log_prob > -math.inf and (token == END or length < longest or not config.forced_end):
-                    continuations.append((total + log_prob, (*tokens, token)))
+        continuations = [
+            (total + log_prob, (*tokens, token))
+            for total, tokens in live
+            for token, log_prob in enumerate(after(tokens))
+            if log_prob > -math.inf and (token == END or length < longest or not config.forced_end)
+        ]
         continuations = sorted(continuations, key=lambda each: -each[0])[: 2 * config.beam]
         finished += [each for each in continuations[: config.beam] if each[1][-1] == END]
         live = [each for each in continuations if each[1][-1] != END][: config.beam]
@@ -83,19 +85,26 @@ def plain_beam(model: Transformer, src: list[int], config: DecodingConfig) -> li
     return sorted(scored, key=lambda each: -each[0])[: config.n_best]
 
 
-@pytest.mark.parametrize("alpha", ALPHAS)
-@pytest.mark.parametrize(("beam", "n_best", "forced_end"), [(2, 1, True), (3, 3, False), (5, 2, True)])
+@pytest.mark.parametrize(
+    ("beam", "n_best", "forced_end"), [(2, 1, True), (2, 2, False), (3, 1, False), (3, 3, True), (4, 4, True)]
+)
 def test_beam_search_follows_its_definition_and_stopping_early_loses_nothing(
-    alpha: float, beam: int, n_best: int, forced_end: bool
+    beam: int, n_best: int, forced_end: bool
 ) -> None:
-    model, texts = peaked_model(), sources(6)
-    config = DecodingConfig(
-        beam=beam, n_best=n_best, length_penalty=alpha, max_ratio=1.0, max_extra=3, forced_end=forced_end
-    )
-    for src, found in zip(texts, beam_search(model, padded(texts), START, END, config), strict=True):
-        expected = plain_beam(model, src, config)
-        assert [hypothesis.ids for hypothesis in found] == [[t for t in tokens if t != END] for _, tokens in expected]
-        assert [h.score for h in found] == pytest.approx([value for value, _ in expected], abs=1e-10)
+    config = DecodingConfig(beam=beam, n_best=n_best, max_ratio=1.0, max_extra=4, forced_end=forced_end)
+    for seed in range(8):
+        model, src = tiny_target(seed, eager=0.5 + 2 * (seed % 2)), sources(3)[seed % 3]
+
+        @cache
+        def after(prefix: tuple[int, ...], model: Transformer = model, src: list[int] = src) -> list[float]:
+            return log_probs_after(model, src, list(prefix), config).tolist()
+
+        for alpha in (*ALPHAS, 2.0):
+            penalized = replace(config, length_penalty=alpha)
+            (found,) = beam_search(model, padded([src]), START, END, penalized)
+            expected = plain_beam(after, limit(src, config, model), penalized)
+            assert [h.ids for h in found] == [[t for t in tokens if t != END] for _, tokens in expected]
+            assert [h.score for h in found] == pytest.approx([value for value, _ in expected], abs=1e-10)
 
 
 def test_stopping_early_saves_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +116,27 @@ def test_stopping_early_saves_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     found = beam_search(model, src, START, END, DecodingConfig(beam=4, max_extra=9))
     assert steps == [6]
     assert all(several[0].ids == [] for several in found)
+
+
+def test_as_many_go_on_as_the_beam_holds_when_others_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {  # after these tokens: the shares of END, 3, 4
+        (): (0.0, 0.5, 0.5),
+        (3,): (0.5, 0.3, 0.2),
+        (4,): (0.45, 0.29, 0.26),
+        (3, 3): (0.1, 0.45, 0.45),
+        (4, 3): (1.0, 0.0, 0.0),
+    }
+
+    def log_probs(live: Live) -> torch.Tensor:
+        prefixes = live.cache.extend(live.last.unsqueeze(1))[:, 1:].tolist()
+        shares = [table.get(tuple(prefix), (0.2, 0.4, 0.4)) for prefix in prefixes]
+        return torch.tensor([[0.0, 0.0, *share] for share in shares], dtype=torch.float64).log()
+
+    monkeypatch.setattr(Live, "log_probs", log_probs)
+    config = DecodingConfig(beam=2, length_penalty=3.0, max_ratio=0.0, max_extra=5)
+    # 3 and 4 may both end at the second step: 4 3 is only the fourth best there, and the best answer in the end.
+    (found,) = beam_search(tiny_target(0), padded([[7]]), START, END, config)
+    assert found[0].ids == [4, 3]
 
 
 @pytest.mark.parametrize("forced_end", [True, False])

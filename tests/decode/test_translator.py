@@ -80,6 +80,11 @@ def test_any_number_of_texts_from_any_iterable(bpe: Translator) -> None:
     assert bpe.translate(iter([""])) == [""]
 
 
+def test_one_text_is_not_taken_for_a_list_of_letters(bpe: Translator) -> None:
+    with pytest.raises(UserError, match=r"'ein Hund' is one text.*translate\(\[text\]\)"):
+        bpe.translate("ein Hund")
+
+
 def test_a_translation_is_the_text_of_its_tokens_with_its_scores(bpe: Translator) -> None:
     for found in Translator(bpe.model, bpe.vocabularies, DecodingConfig(beam=3, n_best=3)).hypotheses(sentences(5)):
         assert len(found) == 3

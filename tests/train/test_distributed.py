@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,21 @@ from tests.train.two_processes import CHOICES
 ROOT = Path(__file__).parents[2]
 
 
-def start(folder: Path, max_steps: int) -> "subprocess.Popen[str]":
+@contextmanager
+def started(folder: Path, max_steps: int) -> "Iterator[subprocess.Popen[str]]":
+    """Two processes under torchrun, which passes on a SIGTERM and sees to it that they end."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
-    return subprocess.Popen(
+    run = subprocess.Popen(
         [*command, "-m", "tests.train.two_processes", str(folder), str(max_steps)],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+    try:
+        yield run
+    finally:
+        run.terminate()
+        run.communicate()
 
 
 def losses(folder: Path) -> list[float]:
@@ -36,7 +45,7 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_two_processes_give_the_losses_of_one_with_the_same_global_batch(tmp_path: Path) -> None:
-    with start(tmp_path / "two", 8) as run:
+    with started(tmp_path / "two", 8) as run:
         output, _ = run.communicate()
     assert run.returncode == 0, output
     choices: dict[str, Any] = CHOICES
@@ -48,7 +57,7 @@ def test_two_processes_give_the_losses_of_one_with_the_same_global_batch(tmp_pat
 
 
 def test_a_sigterm_stops_both_at_the_same_step_and_either_number_can_go_on(tmp_path: Path) -> None:
-    with start(tmp_path, 10**6) as run:
+    with started(tmp_path, 10**6) as run:
         assert run.stdout is not None
         said: list[str] = []
         for line in run.stdout:

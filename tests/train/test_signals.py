@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from glassformer.checkpoint import newest_good
+from glassformer.train import Callback, Trainer
 from glassformer.train.signals import StopSignals
 from tests.train.small_run import small_trainer
 from tests.train.test_resume import CHOICES, assert_same_run
@@ -47,6 +48,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
             pass
         process.join()
     assert_same_run(tmp_path / "stopped", tmp_path / "undisturbed")
+
+
+def test_a_signal_before_the_first_update_is_saved_too(tmp_path: Path) -> None:
+    class Early(Callback):
+        def on_start(self, trainer: Trainer) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    reason = small_trainer(tmp_path / "early", [Early()], **CHOICES).train()
+    assert (reason.kind, reason.step) == ("SIGTERM", 0)
+    resumed = small_trainer(tmp_path / "early", **CHOICES)
+    resumed.resume()
+    resumed.train()
+    small_trainer(tmp_path / "undisturbed", **CHOICES).train()
+    assert_same_run(tmp_path / "early", tmp_path / "undisturbed")
 
 
 def test_a_second_ctrl_c_exits_at_once(tmp_path: Path) -> None:

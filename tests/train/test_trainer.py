@@ -16,6 +16,7 @@ from glassformer.data import Vocabularies, Vocabulary
 from glassformer.errors import UserError
 from glassformer.model.transformer import Transformer
 from glassformer.train import Callback, NotFiniteError, StepReport, StopReason, Trainer
+from glassformer.train.state import dropout_seed
 from tests.train.small_run import small_config, small_trainer, small_transformer, small_vocabularies, stream
 
 
@@ -40,6 +41,9 @@ class Recorder(Callback):
 
     def on_stop(self, reason: StopReason) -> None:
         self.events.append(f"stop {reason.kind}")
+
+    def on_failure(self, error: BaseException) -> None:
+        self.events.append(f"failure {type(error).__name__}")
 
 
 def saved_steps(folder: Path) -> list[int]:
@@ -187,6 +191,34 @@ def test_a_loss_that_breaks_leaves_the_last_good_checkpoint_and_says_what_to_do(
     assert load(tmp_path).model.fc_out.bias.isfinite().all()
 
 
+def test_callbacks_hear_of_a_failure_instead_of_a_stop(tmp_path: Path) -> None:
+    recorder = Recorder()
+    trainer = scored_trainer(tmp_path, [])
+    trainer.callbacks = [recorder]
+    with pytest.raises(StopIteration):
+        trainer.train()
+    assert recorder.events == ["start 0", "step 1", "failure StopIteration"]
+
+
+@pytest.mark.parametrize("rest", ["", '{"step": 3, "lo', "\0\0\0", "5\n[]\n{}"])
+def test_lines_that_a_kill_cut_or_that_are_done_again_leave_the_history(tmp_path: Path, rest: str) -> None:
+    small_trainer(tmp_path, max_steps=4).train()
+    path = tmp_path / "metrics.jsonl"
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before + '{"step": 5, "loss": 1.0}\n{"step": 5, "scores": {}}\n' + rest, encoding="utf-8")
+    resumed = small_trainer(tmp_path, max_steps=4)
+    resumed.resume()
+    resumed.train()
+    assert path.read_text(encoding="utf-8") == before
+
+
+def test_a_score_that_is_no_number_is_null_in_the_history(tmp_path: Path) -> None:
+    scored_trainer(tmp_path, [math.nan, 1.0], max_steps=2).train()
+    text = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8")
+    assert '"scores": {"bleu": null}' in text
+    assert "NaN" not in text
+
+
 def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
     trainer = small_trainer(tmp_path, save_every=5, evaluate_every=100)
 
@@ -268,6 +300,27 @@ def test_evaluating_does_not_change_the_training(tmp_path: Path) -> None:
         return {"dice": torch.rand(()).item()}
 
     assert losses(1) == losses(5)
+
+
+def test_every_update_and_process_and_seed_has_dice_of_its_own(tmp_path: Path) -> None:
+    seeds: list[int] = []
+
+    class DiceWatcher(Callback):
+        def on_step(self, report: StepReport) -> None:
+            seeds.append(torch.initial_seed())
+
+    small_trainer(tmp_path, [DiceWatcher()], max_steps=5, seed=3).train()
+    assert seeds == [dropout_seed(3, step, rank=0) for step in range(5)]
+    assert len({dropout_seed(seed, step, rank) for seed in range(9) for step in range(50) for rank in range(3)}) == 1350
+
+
+def test_the_best_score_and_the_patience_survive_a_stop(tmp_path: Path) -> None:
+    scored_trainer(tmp_path, [1, 9, 2], max_steps=3).train()
+    resumed = scored_trainer(tmp_path, [3, 4, 5], patience=3, max_steps=100)
+    resumed.resume()
+    reason = resumed.train()
+    assert (reason.kind, reason.step) == ("patience", 5)
+    assert "step-00000002" in reason.message
 
 
 def test_dropout_is_on_in_training(tmp_path: Path) -> None:

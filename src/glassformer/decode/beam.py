@@ -68,15 +68,17 @@ class Pool(NamedTuple):
         return both.take(order[:, : self.scores.size(1)])
 
     def lists(self, end_id: int, config: DecodingConfig) -> list[list[Hypothesis]]:
-        """The finished hypotheses of each sentence."""
-        return [
-            [
+        """The finished hypotheses of each sentence, best score first."""
+        found = []
+        for several in zip(self.scores.tolist(), self.tokens.tolist(), self.token_log_probs.tolist(), strict=True):
+            hypotheses = [
                 hypothesis(ids[:length], log_probs[:length], end_id, config)
-                for score, ids, log_probs in zip(*each, strict=True)
+                for score, ids, log_probs in zip(*several, strict=True)
                 if score > NOTHING and (length := len(ids) - ids.count(NO_TOKEN))
             ]
-            for each in zip(self.scores.tolist(), self.tokens.tolist(), self.token_log_probs.tolist(), strict=True)
-        ]
+            # Again, as a float32 sum may be a digit off the exact one of `hypothesis`.
+            found.append(sorted(hypotheses, key=lambda each: -each.score))
+        return found
 
 
 def beam_search(
@@ -119,10 +121,9 @@ def search(
         parent_row = parent.gather(1, onward) + width * torch.arange(len(parent), device=parent.device).unsqueeze(1)
         move = live.follow if parent_row.size(1) == width else live.select
         if done.any():
-            for sentence, found in zip(
-                sentences[done].tolist(), kept.sentences(done).lists(end_id, config), strict=True
-            ):
-                answers[sentence] = found
+            found = kept.sentences(done).lists(end_id, config)
+            for sentence, several in zip(sentences[done].tolist(), found, strict=True):
+                answers[sentence] = several
             if done.all():
                 return answers
             sentences, begun, kept = sentences[~done], begun.sentences(~done), kept.sentences(~done)
@@ -139,7 +140,7 @@ def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     top, index = values.topk(min(k + 1, values.size(1)), dim=1)
     border = top[:, k - 1 : k]
-    tied = ((border == top[:, k:]) & (border > NOTHING)).nonzero()[:, 0]  # k + 1 may fit, but not both
+    tied = ((border == top[:, k:]) & (border > NOTHING)).nonzero()[:, 0]  # inside and outside of the k
     index = index[:, :k].sort(dim=1).values
     if len(tied):
         rows, least = values[tied], border[tied]

@@ -49,6 +49,8 @@ class Translator:
 
     def hypotheses(self, texts: Iterable[str], first: int = 0) -> list[list[Translation]]:
         """All `n_best` answers to each text, best first. Arguments and errors as `translate`."""
+        if isinstance(texts, str):
+            raise UserError(f"{texts[:40]!r} is one text, not a list of them. Write translate([text]).")
         texts = list(texts)
         sources = self._encode(texts, first)
         config = self._with_seed()

@@ -59,3 +59,6 @@ class Callback:
 
     def on_stop(self, reason: StopReason) -> None:
         """At the end, when everything is saved."""
+
+    def on_failure(self, error: BaseException) -> None:
+        """Instead of `on_stop`, when an exception ends the training: release what you hold. It goes on its way."""

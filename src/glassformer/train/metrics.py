@@ -1,6 +1,7 @@
 """metrics.jsonl: one line of JSON per noted update and per evaluation, the whole history of a run."""
 
 import json
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,11 @@ class MetricsFile(Callback):
         self.path, self.every = path, every
 
     def on_start(self, trainer: "Trainer") -> None:
-        kept = [line for line in self._lines() if line["step"] <= trainer.step]
+        progress = trainer.progress
+        known = [line for line in self._lines() if isinstance(line, dict) and isinstance(line.get("step"), int)]
+        kept = [
+            line for line in known if line["step"] <= (progress.evaluated_step if "scores" in line else progress.step)
+        ]
         working = self.path.with_name(".tmp-" + self.path.name)
         working.write_text("".join(map(as_line, kept)), encoding="utf-8", newline="\n")
         working.replace(self.path)
@@ -29,13 +34,14 @@ class MetricsFile(Callback):
             self._append({name: getattr(report, name) for name in names})
 
     def on_evaluate(self, step: int, scores: dict[str, float]) -> None:
-        self._append({"step": step, "scores": scores})
+        numbers = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
+        self._append({"step": step, "scores": numbers})
 
     def _append(self, values: dict[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(as_line(values))
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _lines(self) -> list[Any]:
         """The lines that can be read: a kill may have cut the last one."""
         text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
         lines = []

@@ -39,3 +39,6 @@ class TensorBoard(Callback):
 
     def on_stop(self, reason: StopReason) -> None:
         self.writer.close()
+
+    def on_failure(self, error: BaseException) -> None:
+        self.writer.close()

@@ -1,5 +1,6 @@
 """The Trainer: updates, evaluations and checkpoints in turn, until a limit, a signal or the end of patience."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from glassformer.train.state import Progress, dropout_seed, machine_facts, warn_
 from glassformer.train.step import NotFiniteError, StepResult, make_optimizer, train_step
 
 SPEED_OVER = 20  # updates that the tokens per second are measured over
+TICK = 1e-6  # seconds, or a part of the run: some clocks say 0 for the first update
 
 
 class Trainer:
@@ -46,7 +48,7 @@ class Trainer:
         batches: Callable[[int, int], TokenBatches],
         config: TrainingConfig,
         *,
-        folder: Path,
+        folder: str | os.PathLike[str],
         saved: Mapping[str, dict[str, Any]] | None = None,
         evaluate: Callable[[Transformer], dict[str, float]] | None = None,
         watch_score: tuple[str, Literal["min", "max"]] = ("valid_loss", "min"),
@@ -106,18 +108,23 @@ class Trainer:
             self.keeper.open()
         self._origin = monotonic() - self.progress.seconds
         self._speed: deque[tuple[int, float]] = deque(maxlen=SPEED_OVER)
-        for callback in self.callbacks:
-            callback.on_start(self)
-        with StopSignals(patient=self.processes.world > 1) as signals:
-            with self.processes.joined(self.device):
-                kind = self._update_until_stopped(signals)
-            reason = self._stop(kind)
+        try:
+            with StopSignals(patient=self.processes.world > 1) as signals:
+                with self.processes.joined(self.device):
+                    kind = self._update_until_stopped(signals)
+                reason = self._stop(kind)
+        except BaseException as error:
+            for callback in self.callbacks:
+                callback.on_failure(error)
+            raise
         for callback in self.callbacks:
             callback.on_stop(reason)
         return reason
 
     def _update_until_stopped(self, signals: StopSignals) -> StopKind:
         # A frame of its own: the DDP module must be gone before its process group is, or the process hangs.
+        for callback in self.callbacks:
+            callback.on_start(self)
         module, stream = self.processes.wrap(self.model, self.device), iter(self.batches)
         while (kind := self._look_around(signals)) is None:
             self._update(module, stream)
@@ -164,8 +171,8 @@ class Trainer:
         tokens, seconds = (sum(column) for column in zip(*self._speed, strict=True))
         report = StepReport(
             step=self.step, epoch=self.batches.epoch, learning_rate=rate, **result._asdict(),
-            tokens_per_second=tokens / seconds, seconds=self.progress.seconds, progress=self.done,
-            seconds_left=self.progress.seconds * (1 - self.done) / self.done,
+            tokens_per_second=tokens / max(seconds, TICK), seconds=self.progress.seconds, progress=self.done,
+            seconds_left=self.progress.seconds * (1 - self.done) / max(self.done, TICK),
         )  # fmt: skip
         for callback in self.callbacks:
             callback.on_step(report)
