@@ -22,7 +22,7 @@ def pronounce() -> Recipe:
             batch_tokens=2048, max_minutes=5, schedule="linear", learning_rate=3e-3, warmup_steps=200,
             evaluate_every=500, average_last=0,
         ),
-        decoding=DecodingConfig(max_ratio=2.0, max_extra=5),
+        decoding=DecodingConfig(beam=4, max_ratio=1.0, max_extra=4),
         valid_sentences=500,
     )  # fmt: skip
 
