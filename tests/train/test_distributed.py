@@ -32,11 +32,11 @@ def started(folder: Path, max_steps: int) -> "Iterator[subprocess.Popen[str]]":
         [*command, "-m", "tests.train.two_processes", str(folder), str(max_steps)],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    try:
-        yield run
-    finally:
-        run.terminate()
-        run.communicate()
+    with run:  # closes the pipe and waits
+        try:
+            yield run
+        finally:
+            run.terminate()
 
 
 def losses(folder: Path) -> list[float]:

@@ -51,3 +51,6 @@ class TrainingBar(Callback):
 
     def on_stop(self, reason: StopReason) -> None:
         self.bar.stop()
+
+    def on_failure(self, error: BaseException) -> None:
+        self.bar.stop()
