@@ -40,7 +40,9 @@ def test_the_python_runs_and_prints_what_it_says(
 
 
 def test_the_quoted_attention_is_the_source() -> None:
-    quoted = next(block for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "masked_energy" in block)
+    quoted = next(
+        block for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "masked_energy" in block
+    )
     source = (ROOT / "src/glassformer/model/attention.py").read_text(encoding="utf-8")
     for line in quoted.strip().splitlines():
         assert line.strip() in source

@@ -10,8 +10,24 @@ import glassformer.model
 
 FILES = sorted(Path(glassformer.model.__path__[0]).glob("*.py"))
 QUANTITIES = [
-    "queries", "keys", "values", "energy", "masked_energy", "attention", "heads_out", "out", "hidden", "residual_sum",
-    "embedded", "positioned", "stream", "memory", "decoded", "logits", "src_mask", "trg_mask",
+    "queries",
+    "keys",
+    "values",
+    "energy",
+    "masked_energy",
+    "attention",
+    "heads_out",
+    "out",
+    "hidden",
+    "residual_sum",
+    "embedded",
+    "positioned",
+    "stream",
+    "memory",
+    "decoded",
+    "logits",
+    "src_mask",
+    "trg_mask",
 ]
 
 Function = ast.FunctionDef

@@ -10,7 +10,11 @@ from glassformer.train import TrainingConfig
 
 
 def pronounce() -> Recipe:
-    """English spelling to phonemes, from the dictionary inside the package: what the demo trains."""
+    """English spelling to phonemes, from the dictionary inside the package: what the demo trains.
+
+    glassformer demo: 5 minutes on two cores of an AMD EPYC (Zen 4), 2026-11-23: PER 8.4 %, WER 33.7 % on the
+    3,778 test words, seed 1, 2,483 updates.
+    """
     return Recipe(
         name="pronounce",
         data="pronounce",
@@ -28,7 +32,7 @@ def pronounce() -> Recipe:
 
 
 def pronasyl() -> Recipe:
-    """The same task on the split that papers use (PRONASYL 2007), read from --data-dir."""
+    """The same task on the split that papers use (PRONASYL 2007), read from --data-dir. Not measured yet."""
     return replace(pronounce(), name="pronasyl", data="pronasyl")
 
 
@@ -48,12 +52,16 @@ def sort() -> Recipe:
 
 
 def multi30k(name: str) -> Recipe:
-    """Captions of photographs (Multi30k), 29,000 pairs: the benchmark of small translation models."""
+    """Captions of photographs (Multi30k), 29,000 pairs: the benchmark of small translation models.
+
+    glassformer train multi30k-de-en: 10 minutes on two cores of an AMD EPYC (Zen 4), 2026-11-23, seed 1, 2,312 updates:
+    BLEU 33.96 on test 2016 (beam 4, nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0). Others: not measured.
+    """
     return translation(name, minutes=10)
 
 
 def tatoeba(name: str) -> Recipe:
-    """Short everyday sentences (Tatoeba), about 150,000 pairs."""
+    """Short everyday sentences (Tatoeba), about 165,000 pairs. Not measured yet."""
     return translation(name, minutes=20)
 
 
