@@ -203,11 +203,12 @@ def test_resume_goes_on_from_the_saved_step(cli: Cli, tmp_path: Path, trained: P
 
 def test_your_own_two_files_train(cli: Cli, tmp_path: Path, trained: Path) -> None:
     words = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuv"]
-    (tmp_path / "src").write_text("".join(f"the {word} sleeps\n" for word in words))
-    (tmp_path / "trg").write_text("".join(f"{word} dort\n" for word in words))
+    (tmp_path / "src").write_text("".join(f"the {word} sleeps\n" for word in words) + "no answer\n\n")
+    (tmp_path / "trg").write_text("".join(f"{word} dort\n" for word in words) + "\n\n")
     answer = cli(
         "train", "--src", str(tmp_path / "src"), "--trg", str(tmp_path / "trg"), "--out", str(tmp_path / "run"),
         "--max-steps", "3", "--vocab-size", "400", "--embed-size", "16", "--heads", "2", "--valid-sentences", "5",
     )  # fmt: skip
     assert answer.code == 0, answer.err
+    assert "dropped: 2 empty, 0 too long" in answer.err
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()

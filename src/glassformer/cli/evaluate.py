@@ -1,5 +1,6 @@
 """`glassformer evaluate`: a trained model's scores, with their signatures."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -67,4 +68,4 @@ def evaluate(
     err.print(f"{name}, {split}: {len(pairs)} sentences, beam {decoding.beam}")
     for score in found:
         out.print(f"{score.name}\t{score.value:.2f}\t{score.signature}", markup=False)
-    out.print(f"data\t{dataset.identity}", markup=False)
+    out.print(f"data\t{json.dumps(dataset.identity, ensure_ascii=False)}", markup=False)

@@ -86,9 +86,10 @@ def train(
             chosen, cache_folder=cache_folder() / "encoded", data_dir=data_dir, dataset=files, progress=progress
         )
     counts = prepared.train_pairs.counts
+    empty_lines = prepared.dataset.identity.get("texts", {}).get("train", {}).get("dropped_empty", 0)
     err.print(
         f"data: {prepared.dataset.name}, {counts.kept:,} pairs, {counts.src_tokens:,} source and {counts.trg_tokens:,} "
-        f"target tokens; dropped: {counts.dropped_empty:,} empty, {counts.dropped_long:,} too long",
+        f"target tokens; dropped: {empty_lines + counts.dropped_empty:,} empty, {counts.dropped_long:,} too long",
         style="dim",
     )
     if dry_run:
