@@ -4,9 +4,11 @@ The proofs assert them for the right model; tests/faults.py uses them to catch w
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from glassformer.model.cache import Cache
 from glassformer.model.transformer import Transformer
@@ -16,24 +18,24 @@ from tests.torch_twin import torch_twin, twin_decoded
 
 def future_leak(model: Transformer) -> float:
     """How much a later target token changes the scores before it."""
-    src, trg = small_batch(1)
-    before, leak = model(src, trg), 0.0
-    for changed in range(1, trg.size(1)):
-        other = trg.clone()
-        other[0, changed] = 1 + trg[0, changed] % (TRG_VOCAB - 1)
-        leak = max(leak, distance(model(src, other)[:, :changed], before[:, :changed]))
-    return leak
+    return max(
+        distance(after[:, :place], before[:, :place]) for place, before, after in changed_targets(model) if place
+    )
 
 
 def blind_diagonal(model: Transformer) -> int:
     """How many target tokens do not change the scores at their own position."""
+    return sum(distance(after[:, place], before[:, place]) == 0 for place, before, after in changed_targets(model))
+
+
+def changed_targets(model: Transformer) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """For each target position: the scores before and after its token is exchanged for another."""
     src, trg = small_batch(1)
-    before, blind = model(src, trg), 0
-    for changed in range(trg.size(1)):
+    before = model(src, trg)
+    for place in range(trg.size(1)):
         other = trg.clone()
-        other[0, changed] = 1 + trg[0, changed] % (TRG_VOCAB - 1)
-        blind += distance(model(src, other)[:, changed], before[:, changed]) == 0
-    return blind
+        other[0, place] = 1 + trg[0, place] % (TRG_VOCAB - 1)
+        yield place, before, model(src, other)
 
 
 def blind_source_words(model: Transformer) -> int:
@@ -85,7 +87,7 @@ def torch_difference(model: Transformer) -> float:
 def entering_difference(model: Transformer) -> float:
     """How far what enters the encoder's stack is from embedding x sqrt(e) + PE, computed from the paper's formula."""
     src, _ = small_batch()
-    entered: list[torch.Tensor] = []
+    entered: list[Tensor] = []
     handle = model.encoder.dropout.register_forward_hook(lambda module, args, output: entered.append(output))
     model.encode(src)
     handle.remove()
@@ -103,7 +105,7 @@ def paper_position(pos: int, channel: int, embed_size: int) -> float:
     return math.sin(angle) if channel % 2 == 0 else math.cos(angle)
 
 
-def distance(a: torch.Tensor, b: torch.Tensor) -> float:
+def distance(a: Tensor, b: Tensor) -> float:
     """The largest difference; infinite where one side is not a number."""
     difference = (a - b).detach().abs().max().item()
     return difference if difference == difference else float("inf")
