@@ -212,3 +212,19 @@ def test_your_own_two_files_train(cli: Cli, tmp_path: Path, trained: Path) -> No
     assert answer.code == 0, answer.err
     assert "dropped: 2 empty, 0 too long" in answer.err
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()
+
+
+def test_the_demo_trains_scores_and_draws(cli: Cli, tmp_path: Path, trained: Path) -> None:
+    answer = cli("demo", "--minutes", "0.05", "--out", str(tmp_path / "demo"))
+    assert answer.code == 0, answer.err
+    for part in (
+        "held out",
+        "phonemes wrong (PER)",
+        "the dictionary says",
+        "energy",
+        "asked for",
+        "cross_attention",
+        "What to try",
+    ):
+        assert part in answer.out
+    assert (tmp_path / "demo" / "model" / "model.safetensors").exists()
