@@ -111,7 +111,7 @@ def look_inside(loaded: "Loaded") -> None:
     model, vocabularies, _ = loaded
     sight = look_at(model, vocabularies, WORD, only=SHOWN)
     heading(f'3. The shapes of its tensors while it says "{WORD}", in the first cross-attention')
-    out.print(ShapeTable(sight.seen))
+    out.print(ShapeTable(sight.seen, src_pieces=sight.src_pieces, trg_pieces=sight.trg_pieces))
     pieces, pad = [*sight.trg_pieces, "</s>"], vocabularies.trg.pad_id
     heading("4. Who may look at whom, and who does")
     out.print(mask_drawing(target_masks(pieces, sight.trg_ids, pad)[-1]), "")

@@ -68,4 +68,6 @@ def evaluate(
     err.print(f"{name}, {split}: {len(pairs)} sentences, beam {decoding.beam}")
     for score in found:
         out.print(f"{score.name}\t{score.value:.2f}\t{score.signature}", markup=False)
+    if dataset.attribution:
+        out.print(f"credit\t{dataset.attribution}", markup=False)
     out.print(f"data\t{json.dumps(dataset.identity, ensure_ascii=False)}", markup=False)

@@ -27,5 +27,4 @@ def shapes(
     if as_json:
         print_json(shape_rows(sight.seen, every_layer=all_layers))
         return
-    out.print(f"source: {' '.join(sight.src_pieces)}\ntarget: {' '.join(sight.trg_pieces)}", markup=False)
-    out.print(ShapeTable(sight.seen, every_layer=all_layers))
+    out.print(ShapeTable(sight.seen, every_layer=all_layers, src_pieces=sight.src_pieces, trg_pieces=sight.trg_pieces))

@@ -54,26 +54,7 @@ def _dictionary() -> tuple[str, dict[Part, list[Pair]]]:
 def pronounce() -> DataSet:
     """The dictionary, cut by a hash of the word: 95 % of the words to learn from, 2 % validation, 3 % test."""
     sha256, parts = _dictionary()
-    return DataSet(
-        name="pronounce",
-        source_language="letters",
-        target_language="phones",
-        train=lambda: parts["train"],
-        valid=lambda: parts["valid"],
-        test=lambda: parts["test"],
-        source_kind="characters",
-        target_kind="symbols",
-        several_answers=True,
-        metrics=_METRICS,
-        attribution=_ATTRIBUTION,
-        identity={
-            "name": "pronounce",
-            "data": "cmudict",
-            "split": f"by SHA-256 of the word: valid {VALID:.0%}, test {TEST:.0%}",
-            "sha256": sha256,
-            "counts": {part: len(pairs) for part, pairs in parts.items()},
-        },
-    )
+    return _data_set("pronounce", f"by SHA-256 of the word: valid {VALID:.0%}, test {TEST:.0%}", sha256, parts)
 
 
 def pronasyl(data_dir: str | os.PathLike[str] | None = None) -> DataSet:
@@ -87,8 +68,14 @@ def pronasyl(data_dir: str | os.PathLike[str] | None = None) -> DataSet:
     for pair in learned:
         parts[part_of(pair[0], valid=VALID, test=0)].append(pair)
     everything = "".join(f"{word}\t{phones}\n" for pairs in (learned, parts["test"]) for word, phones in pairs)
+    split = f"PRONASYL 2007 test; valid {VALID:.0%} of the training words by SHA-256"
+    return _data_set("pronasyl", split, hashlib.sha256(everything.encode("utf-8")).hexdigest(), parts)
+
+
+def _data_set(name: str, split: str, sha256: str, parts: dict[Part, list[Pair]]) -> DataSet:
+    """Letters to phones, cut in one way or the other."""
     return DataSet(
-        name="pronasyl",
+        name=name,
         source_language="letters",
         target_language="phones",
         train=lambda: parts["train"],
@@ -100,10 +87,10 @@ def pronasyl(data_dir: str | os.PathLike[str] | None = None) -> DataSet:
         metrics=_METRICS,
         attribution=_ATTRIBUTION,
         identity={
-            "name": "pronasyl",
+            "name": name,
             "data": "cmudict",
-            "split": f"PRONASYL 2007 test; valid {VALID:.0%} of the training words by SHA-256",
-            "sha256": hashlib.sha256(everything.encode("utf-8")).hexdigest(),
+            "split": split,
+            "sha256": sha256,
             "counts": {part: len(pairs) for part, pairs in parts.items()},
         },
     )
