@@ -9,7 +9,7 @@ import torch
 from glassformer.runs.experiment import Experiment
 
 MEASURE_SECONDS = 0.3
-CPU_KERNELS = 2 * 2**30  # what PyTorch keeps for the many shapes of batches on a CPU, measured after 2,000 updates
+CPU_KERNELS = 2 * 2**30  # what PyTorch keeps for the many shapes of batches on a CPU, measured after 600 updates
 SHARE_OF_PEAK = 0.4  # of the matmul rate, what a training step of small matrices reaches in our benchmark
 
 
