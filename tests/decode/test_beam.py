@@ -181,7 +181,7 @@ def test_where_too_few_answers_exist_fewer_come_back() -> None:
 
 
 def test_a_hypothesis_says_what_each_token_cost() -> None:
-    model, texts = peaked_model(), sources(5)
+    model, texts = peaked_model(), sources(2)
     config = DecodingConfig(beam=3, n_best=3, length_penalty=1.0)
     for src, several in zip(texts, beam_search(model, padded(texts), START, END, config), strict=True):
         for ids, log_prob, value, token_log_probs in several:
