@@ -145,6 +145,32 @@ def test_a_tap_names_its_line_and_its_operations(model: Transformer) -> None:
     assert "energy (n=2 h=2 q=5 k=6) = einsum nqhd,nkhd->nhqk, div" in repr(energy)
 
 
+def test_a_tap_has_its_operations_with_their_operands(model: Transformer) -> None:
+    with watch(model) as seen:
+        model(SRC, TRG[:, :-1])
+    product, division = seen[f"{CROSS}.energy"].steps
+    assert product.equation == "nqhd,nkhd->nhqk"
+    assert [operand.data_ptr() for operand in product.operands] == [
+        seen[f"{CROSS}.{name}"].value.data_ptr() for name in ("queries", "keys")
+    ]
+    assert division.args[0] is product.result
+    assert division.args[1] == math.sqrt(8)
+    assert torch.equal(division.result, seen[f"{CROSS}.energy"].value)
+    linear, _ = seen[f"{CROSS}.queries"].steps
+    weight = model.decoder.layers[0].cross_attention.to_queries.weight
+    assert linear.operands[1].data_ptr() == weight.data_ptr()
+    for name, tap in seen.items():
+        for step in tap.steps:
+            assert torch.equal(step.function(*step.args, **step.kwargs), step.result), name
+            assert not any(operand.requires_grad for operand in [*step.operands, *step.results])
+
+
+def test_only_keeps_the_operands_of_what_it_keeps(model: Transformer) -> None:
+    with watch(model, only="*.attention") as seen:
+        model(SRC, TRG[:, :-1])
+    assert {str(step) for tap in seen.values() for step in tap.steps} == {"softmax", "invert", "masked_fill"}
+
+
 def test_the_order_is_that_of_computation(model: Transformer) -> None:
     with watch(model) as seen:
         model(SRC, TRG[:, :-1])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from glassformer.runs.experiment import Experiment
 
 WORD = "attention"
+KEPT_FOR_LOOK = 10  # models over the training, for the time slider of the page
 SHOWN = ("src_mask", "memory", "trg_mask", "decoder.layers.*.cross_attention.*", "decoded", "logits")
 SCORE_NAMES = {"per": "phonemes wrong (PER)", "wer": "words not wholly right (WER)"}
 
@@ -38,7 +39,7 @@ def demo(
     from glassformer.data.download import cache_folder
     from glassformer.runs import experiment, named, recipe
 
-    chosen = recipe.changed(named.pronounce(), {"max_minutes": minutes})
+    chosen = recipe.changed(named.pronounce(), {"max_minutes": minutes, "keep_for_look": KEPT_FOR_LOOK})
     prepared = experiment.prepare(chosen, cache_folder=cache_folder() / "encoded")
     heading("1. Learning to pronounce English")
     out.print(

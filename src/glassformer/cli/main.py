@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from glassformer import __version__
-from glassformer.cli import demo, evaluate, masks, shapes, train, translate
+from glassformer.cli import attention, demo, evaluate, look, masks, shapes, train, translate
 from glassformer.errors import UserError
 
 app = typer.Typer(
@@ -41,6 +41,8 @@ app.command("translate")(translate.translate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("shapes")(shapes.shapes)
 app.command("masks")(masks.masks)
+app.command("attention")(attention.attention)
+app.command("look")(look.look)
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
 """`glassformer masks`: who may look at whom, with the sentence's words on both axes."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from glassformer.cli.common import AsJson, Device, Threads, out, print_json, use_machine
+from glassformer.cli.common import AsJson, Device, Threads, err, out, print_json, use_machine
 from glassformer.errors import UserError
 
 PAD, START, END = 0, 1, 2
@@ -17,6 +18,10 @@ def masks(
         int | None,
         typer.Option(help="Columns, filled up with padding. Default: two more than the sentence has.", min=1),
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write a file instead: .svg, .html, .txt, or .png (needs the extra plot)."),
+    ] = None,
     as_json: AsJson = False,
     device: Device = "auto",
     threads: Threads = None,
@@ -27,6 +32,9 @@ def masks(
     word by word. Every cell comes from the model's own mask functions.
     """
     use_machine(device, threads)
+    from rich.console import Group
+    from rich.text import Text
+
     from glassformer.look import (
         mask_drawing,
         numbers_drawing,
@@ -36,7 +44,11 @@ def masks(
         steps_drawing,
         target_masks,
     )
+    from glassformer.look.files import check_ending, save_drawing
+    from glassformer.look.plot import masks_figure
 
+    if file is not None:
+        check_ending(file, figure=(".png",))
     words = sentence.split()
     if not words:
         raise UserError("the sentence is empty: give at least one word.")
@@ -47,6 +59,10 @@ def masks(
     if as_json:
         print_json({"masks": [picture.to_dict() for picture in pictures], "steps": [step.to_dict() for step in steps]})
         return
-    for picture in pictures:
-        out.print(mask_drawing(picture), "", numbers_drawing(picture), "\n", sep="\n")
-    out.print("[bold]Step by step[/]", steps_drawing(steps), "", shifted_drawing(steps), sep="\n")
+    blocks = [block for picture in pictures for block in (mask_drawing(picture), "", numbers_drawing(picture), "\n")]
+    drawing = Group(*blocks, Text("Step by step", style="bold"), steps_drawing(steps), "", shifted_drawing(steps))
+    if file is None:
+        out.print(drawing)
+        return
+    save_drawing(drawing, file, title=f"Masks: {sentence}", figures={".png": lambda: masks_figure(pictures)})
+    err.print(f"wrote {file}", markup=False)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SETTINGS = "glassformer.settings"
 RUNS_HELP = (
-    "pronounce, pronasyl, reverse, copy, sort, tatoeba-en-fr (-fr-en, -en-de, -de-en), multi30k-de-en (-en-de, -en-fr)"
+    "pronounce, pronasyl, reverse, copy, sort, reverse-honest, reverse-cheating (without the look-ahead mask), "
+    "tatoeba-en-fr (-fr-en, -en-de, -de-en), multi30k-de-en (-en-de, -en-fr)"
 )
 
 
@@ -70,7 +71,8 @@ def train(
     """Train a Transformer, with checkpoints, scores as they come, and an exact resume.
 
     Every setting of a run is an option too, by its own name: --embed-size 256 --dropout 0.2 --max-minutes 10 ...
-    `--dry-run` lists them all with their values.
+    `--dry-run` lists them all with their values. --keep-for-look 20 keeps that many models from start to end, to be
+    looked at one after the other; --fault no-look-ahead plants a mistake to watch.
     """
     machine = use_machine(device, threads)
     from glassformer.data.download import cache_folder

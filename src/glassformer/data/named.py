@@ -20,7 +20,8 @@ _FROM_OUTSIDE = {
     )
     for source, target in (direction.split("-") for direction in directions)
 }
-DATASETS = (*_IN_THE_PACKAGE, "pronasyl", *_FROM_OUTSIDE)
+SHIPPED = tuple(_IN_THE_PACKAGE)  # those that need no file from outside
+DATASETS = (*SHIPPED, "pronasyl", *_FROM_OUTSIDE)
 
 
 def open_dataset(

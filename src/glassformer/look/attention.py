@@ -1,6 +1,6 @@
 """Attention weights as shaded cells: the words that ask on one side, the words that answer on the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,9 +10,17 @@ from rich.text import Text
 
 from glassformer.errors import UserError
 from glassformer.look.grid import Grid
+from glassformer.look.heads import attention_part, attention_taps
+from glassformer.look.html import Html
 from glassformer.look.seen import Tap
 
 SHADES = ((0.70, "█"), (0.40, "▓"), (0.15, "▒"), (0.02, "░"), (0.0, " "))
+TITLES = {
+    "encoder": "Encoder self-attention",
+    "decoder": "Decoder self-attention",
+    "cross": "Cross-attention",
+}
+LEGEND = (0.02, 0.15, 0.40, 0.70, 1.0)
 RAMP = ((18, 22, 48), (88, 48, 120), (196, 72, 92), (248, 160, 64), (252, 232, 140))  # dark to light: weight 0 to 1
 
 
@@ -25,6 +33,17 @@ class AttentionPicture:
     rows: list[str]  # the words that ask
     columns: list[str]  # the words that answer
     weights: list[list[float]]
+
+    @property
+    def title(self) -> str:
+        """Part, layer and head in words; the tap's name where it is no layer of the Transformer."""
+        place = attention_part(self.name)
+        where = self.name if place is None else f"{TITLES[place[0]]}, layer {place[1]}"
+        return f"{where}, {self.of_heads}"
+
+    @property
+    def of_heads(self) -> str:
+        return "mean of all heads" if self.head is None else f"head {self.head}"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,8 +77,36 @@ def attention_picture(
     )
 
 
+def attention_wall(
+    seen: Mapping[str, Tap],
+    part: str,
+    src_pieces: Sequence[str],
+    trg_pieces: Sequence[str],
+    *,
+    layer: int | None = None,
+    sentence: int = 0,
+) -> list[list[AttentionPicture]]:
+    """The heads of each layer of one part (encoder, decoder or cross), or of one layer: a row of pictures a layer.
+
+    Raises UserError for a part or a layer that was not seen.
+    """
+    layers = {number: tap for kind, number, tap in attention_taps(seen) if kind == part}
+    if not layers:
+        known = sorted({kind for kind, _, _ in attention_taps(seen)})
+        raise UserError(f"part={part!r} was not seen: take one of {', '.join(known)}.")
+    if layer is not None and layer not in layers:
+        raise UserError(f"layer={layer} is not in the {part} part: it has layers {min(layers)} to {max(layers)}.")
+    asking = src_pieces if part == "encoder" else trg_pieces
+    answering = trg_pieces if part == "decoder" else src_pieces
+    return [
+        [attention_picture(tap, asking, answering, sentence=sentence, head=head) for head in range(tap.shape[1])]
+        for number, tap in layers.items()
+        if layer in (None, number)
+    ]
+
+
 @dataclass(frozen=True)
-class AttentionDrawing:
+class AttentionDrawing(Html):
     """The map as cells: lighter is more, with percent where there is room; a dot is exactly 0.
 
     On a terminal without colour, shade characters stand for the colours.
@@ -74,14 +121,13 @@ class AttentionDrawing:
         def draw(row: int, column: int, width: int) -> Text:
             return cell(picture.weights[row][column], width, coloured)
 
-        title = "mean of all heads" if picture.head is None else f"head {picture.head}"
-        yield Text(picture.name, style="bold").append(f"   {title}", style="dim")
+        yield Text(picture.name, style="bold").append(f"   {picture.of_heads}", style="dim")
         yield Text("row asks, column answers; a row adds up to 100 %", style="dim")
         yield Text()
         yield Grid(picture.rows, picture.columns, draw, cell_width=6, narrowest=2, gap=0 if coloured else 1)
         yield Text()
         legend = Text().append("percent: ", style="dim")
-        for weight in (0.02, 0.15, 0.40, 0.70, 1.0):
+        for weight in LEGEND:
             legend.append_text(cell(weight, 6, coloured)).append("" if coloured else "  ")
         yield legend.append("   · exactly 0", style="dim")
 

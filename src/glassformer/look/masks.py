@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from rich.console import Group, RenderableType
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
 from glassformer.errors import UserError
 from glassformer.look.grid import Grid, centred, readable
+from glassformer.look.html import Drawing, Html
 from glassformer.model.masks import look_ahead_mask, padding_mask, target_mask
 
 PAD_PIECE = "<pad>"
@@ -147,7 +149,7 @@ def step_by_step(
     ]
 
 
-def mask_drawing(picture: MaskPicture) -> RenderableType:
+def mask_drawing(picture: MaskPicture) -> Drawing:
     """The mask as cells: filled where the row may attend, the reason where it may not."""
     used = [reason for reason in STYLES if any(reason in row for row in picture.reasons)]
     longest = max(map(len, used), default=4)
@@ -161,26 +163,28 @@ def mask_drawing(picture: MaskPicture) -> RenderableType:
     legend = Text("█ may attend", style="green")
     for reason in used:
         legend.append("   ").append(f"{reason} ({reason[0]}): {MEANING[reason]}", style=STYLES[reason])
-    return Group(
-        Text(picture.title, style="bold").append(f"   {picture.shape}", style="dim"),
-        Text("row asks, column answers", style="dim"),
-        Text(),
-        Grid(picture.rows, picture.columns, draw, cell_width=max(6, longest)),
-        Text(),
-        legend,
+    return Drawing(
+        Group(
+            Text(picture.title, style="bold").append(f"   {picture.shape}", style="dim"),
+            Text("row asks, column answers", style="dim"),
+            Text(),
+            Grid(picture.rows, picture.columns, draw, cell_width=max(6, longest)),
+            Text(),
+            legend,
+        )
     )
 
 
-def numbers_drawing(picture: MaskPicture) -> RenderableType:
+def numbers_drawing(picture: MaskPicture) -> Drawing:
     """The same mask as the tensor's own rows of 0 and 1, in the order of the rows above."""
     table = Table.grid(padding=(0, 2))
     names = picture.rows if len(picture.numbers) > 1 else ["every row"]
     for name, numbers in zip(names, picture.numbers, strict=True):
         table.add_row(Text("[" + ", ".join(map(str, numbers)) + "]"), Text(readable(name), style="bold"))
-    return Group(Text("The same as numbers, mask[0, 0], 1 = may attend:", style="dim"), table)
+    return Drawing(Group(Text("The same as numbers, mask[0, 0], 1 = may attend:", style="dim"), table))
 
 
-def steps_drawing(steps: Sequence[Step]) -> RenderableType:
+def steps_drawing(steps: Sequence[Step]) -> Drawing:
     """Each row in one line, then the reason for the mask."""
     table = Table.grid(padding=(0, 1))
     for step in steps:
@@ -191,16 +195,38 @@ def steps_drawing(steps: Sequence[Step]) -> RenderableType:
             Text("sees ").append(f"{sees},", style="green"),
             asked if step.counted else asked.append(" (not counted)", style="dim"),
         )
-    return Group(table, Text(), Text(WHY))
+    return Drawing(Group(table, Text(), Text(WHY)))
 
 
-def shifted_drawing(steps: Sequence[Step]) -> RenderableType:
-    """The three aligned rows: what the decoder is given, what it is asked for, and whether the loss counts it."""
-    table = Table.grid(padding=(0, 2))
-    names = ("trg[:, :-1]", "trg[:, 1:]", "counted in the loss")
-    given = [Text(readable(step.row), style="green") for step in steps]
-    asked = [Text(readable(step.asked_for), style="cyan" if step.counted else "dim") for step in steps]
-    counted = [Text("yes" if step.counted else "no", style="" if step.counted else "dim") for step in steps]
-    for name, row in zip(names, (given, asked, counted), strict=True):
-        table.add_row(Text(name, style="bold"), *row)
-    return table
+@dataclass(frozen=True)
+class ShiftedDrawing(Html):
+    """Three aligned rows; what is too wide for the terminal goes on below."""
+
+    steps: Sequence[Step]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        names = ("trg[:, :-1]", "trg[:, 1:]", "counted in the loss")
+        label = max(map(len, names))
+        columns = [
+            (readable(step.row), readable(step.asked_for), "yes" if step.counted else "no") for step in self.steps
+        ]
+        widths = [max(map(cell_len, column)) + 2 for column in columns]
+        start = 0
+        while start < len(columns):
+            end = start + 1
+            while end < len(columns) and label + sum(widths[start : end + 1]) <= options.max_width:
+                end += 1
+            if start:
+                yield Text()
+            for row, (name, style) in enumerate(zip(names, ("green", "cyan", ""), strict=True)):
+                line = Text(no_wrap=True).append(name.ljust(label), style="bold")
+                for column in range(start, end):
+                    word = set_cell_size(columns[column][row], widths[column] - 2)
+                    line.append("  ").append(word, style=style if self.steps[column].counted or not row else "dim")
+                yield line
+            start = end
+
+
+def shifted_drawing(steps: Sequence[Step]) -> ShiftedDrawing:
+    """What the decoder is given, what it is asked for, and whether the loss counts it, one above the other."""
+    return ShiftedDrawing(steps)

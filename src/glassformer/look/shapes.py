@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glassformer.look.grid import readable
+from glassformer.look.html import Html
 from glassformer.look.seen import Seen, Tap
 from glassformer.look.watch import watch
 from glassformer.model.transformer import Transformer
@@ -86,7 +87,7 @@ def row(tap: Tap, what: str) -> dict[str, Any]:
     }
 
 
-class ShapeTable:
+class ShapeTable(Html):
     """`shape_rows` for the terminal: the letters, then each quantity with the line of source that makes it.
 
     The pieces of `src` and of `trg[:, :-1]`, where given, are shown beside s and t.

@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from glassformer.look.order import Order, Writing, blocks, numbered
 
 Axes = tuple[str, ...]
 Span = tuple[int | None, int | None, int | None, int | None]  # first line, last line, first column, last column
@@ -21,22 +23,31 @@ SIZES = {"embed_size": "e", "forward_size": "f", "src_vocab_size": "v", "trg_voc
 class Bound(NamedTuple):
     """One name, and the statement that assigns it."""
 
-    name: str
+    name: str  # of the tap: the variable, or x'2 where a function's second statement assigns x again
+    variable: str  # what is read while the function runs: x, or self.x
     file: str
     line: int
     source: str  # the text of the statement, as one line
     axes: Axes | None  # None: the source does not say
     callee: str  # what the right-hand side calls, for names bound without an operation of torch
+    returned: tuple[int | None, ...]  # how it leaves the function unread: as the value (None) or a part of it
 
 
 class Statement(NamedTuple):
-    """`names = value`: where it stands, and which expressions are its whole value."""
+    """`names = value`, or `return value`: where it stands, and which expressions are its whole value."""
 
-    bounds: tuple[Bound, ...]
-    first_line: int
-    last_line: int
-    values: frozenset[Span]  # one, or one for each branch of `a if test else b`
+    bounds: tuple[Bound | None, ...]  # None: a target without a name of its own; empty: a return
+    start: tuple[int, int]  # line, column
+    end: tuple[int, int]
+    values: dict[Span, "Whole"]  # the expressions that are all of the value, or all of one part of it
     calls: tuple[str, str] | None  # (class, attribute) where the value is `self.attribute(...)`
+
+
+class Whole(NamedTuple):
+    """An expression whose result is a statement's value."""
+
+    part: int | None  # which part of the value, where it is written `a, b`
+    callee: str  # the function or method that it calls
 
 
 class Site(NamedTuple):
@@ -44,6 +55,8 @@ class Site(NamedTuple):
 
     statement: Statement
     whole: bool
+    part: int | None = None
+    callee: str = ""
 
 
 class Code:
@@ -51,11 +64,17 @@ class Code:
 
     def __init__(self, code: CodeType, statements: Iterable[Statement]) -> None:
         lines = {line for _, _, line in code.co_lines()}
-        self.statements = [statement for statement in statements if statement.first_line in lines]
+        self.statements = [statement for statement in statements if statement.start[0] in lines]
         local = set(code.co_varnames) | set(code.co_cellvars)
-        self.names = {b.name: b for statement in self.statements for b in statement.bounds if b.name in local}
+        self.arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        self.variables: dict[str, list[tuple[Statement, Bound]]] = {}
+        for statement in self.statements:
+            for bound in statement.bounds:
+                if bound and (bound.variable in local or bound.variable.startswith("self.")):
+                    self.variables.setdefault(bound.variable, []).append((statement, bound))
         self.positions = list(code.co_positions())
         self.sites: dict[int, Site | None] = {}
+        self.returns = {statement.start for statement in self.statements if not statement.bounds}
 
     def site(self, instruction: int) -> Site | None:
         """The statement that this instruction (a frame's f_lasti) belongs to; None outside every assignment."""
@@ -63,44 +82,58 @@ class Code:
             span = self.positions[instruction // 2]
             self.sites[instruction] = next(
                 (
-                    Site(statement, span in statement.values)
+                    Site(statement, span in statement.values, *statement.values.get(span, ()))
                     for statement in self.statements
-                    if span[0] is not None and statement.first_line <= span[0] <= statement.last_line
+                    if None not in span
+                    and statement.start <= (span[0], span[2])
+                    and (span[1], span[3]) <= statement.end
                 ),
                 None,
             )
         return self.sites[instruction]
+
+    def last_bound(self, variable: str, instruction: int) -> tuple[Statement, Bound]:
+        """Which of the statements that assign the variable was the last to do so, by the order of the text."""
+        line, _, column, _ = self.positions[instruction // 2]
+        here = line or 0, column or 0
+        before = [pair for pair in self.variables[variable] if pair[0].end <= here]
+        return (before or self.variables[variable])[-1]
 
 
 class Sources:
     """The files of one model, read together, since a line of one may call a function of another."""
 
     def __init__(self, files: Iterable[str]) -> None:
-        trees = {file: ast.parse("".join(linecache.getlines(file))) for file in sorted(files)}
+        trees = {file: parsed(file) for file in sorted(files)}
         returns = {
             node.name: returned_axes(node)
             for tree in trees.values()
             for node in ast.walk(tree)
             if isinstance(node, ast.FunctionDef) and node.name != "forward"
         }
-        self.statements = {file: list(Reader(file, returns).read(tree)) for file, tree in trees.items()}
+        self.statements = {file: list(Reader(file, returns).read(tree.body)) for file, tree in trees.items()}
         self.called = {
             statement.calls: statement.bounds[0]
             for statements in self.statements.values()
             for statement in statements
-            if statement.calls
+            if statement.calls and statement.bounds[0]
         }
-        self.codes: dict[CodeType, Code | None] = {}
+        self.codes: dict[int, tuple[CodeType, Code | None]] = {}  # by id: hashing a code object reads all of it
 
     def code(self, code: CodeType) -> Code | None:
         """The names of this code, or None where it is not a function of these files.
 
         Lambdas and comprehensions have no names of their own: what they compute belongs to the line around them.
         """
-        if code not in self.codes:
+        if id(code) not in self.codes:
             ours = code.co_filename in self.statements and not code.co_name.startswith("<")
-            self.codes[code] = Code(code, self.statements[code.co_filename]) if ours else None
-        return self.codes[code]
+            self.codes[id(code)] = code, Code(code, self.statements[code.co_filename]) if ours else None
+        return self.codes[id(code)][1]
+
+
+def parsed(file: str) -> ast.Module:
+    """A file, or a notebook's cell; empty where there is no text to read."""
+    return ast.parse("".join(linecache.getlines(file)))
 
 
 @cache
@@ -115,56 +148,65 @@ class Reader:
         self.file = file
         self.returns = returns
         self.owner = ""  # the class being read
-        self.widths: dict[
-            str, tuple[str, str]
-        ] = {}  # its layers: attribute -> (Linear or Embedding, letter of its output)
+        self.widths: dict[str, tuple[str, str]] = {}  # its layers: attribute -> (kind, letter of the output)
 
-    def read(self, tree: ast.Module) -> Iterator[Statement]:
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef):
-                yield from self.function(node)
-            elif isinstance(node, ast.ClassDef):
+    def read(self, body: Iterable[ast.stmt]) -> Iterator[Statement]:
+        """Every function in these statements, however deep, but no constructor."""
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                outside = self.owner, self.widths
                 self.owner, self.widths = node.name, dict(layer_widths(node))
-                for method in node.body:
-                    if isinstance(method, ast.FunctionDef) and method.name != "__init__":
-                        yield from self.function(method)
+                yield from self.read(node.body)
+                self.owner, self.widths = outside
+            elif isinstance(node, ast.FunctionDef):
+                if node.name != "__init__":
+                    yield from self.function(node)
+                yield from self.read(node.body)
+            else:
+                yield from self.read(child for block in blocks(node) for child in block)
 
     def function(self, function: ast.FunctionDef) -> Iterator[Statement]:
         arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
         known = {a.arg: axes for a in arguments for axes in annotated_axes(a.annotation)[:1]}
+        written = list(Order().read(function.body))
         promised: dict[str, Axes] = {}
-        assignments: list[tuple[ast.Assign | ast.AnnAssign, ast.expr, ast.expr]] = []
-        for node in ast.walk(function):
+        for node, _, _, _ in written:
             if isinstance(node, ast.Return) and node.value is not None:
                 promised |= zip(target_names(node.value), returned_axes(function), strict=False)
-            elif isinstance(node, ast.Assign) and len(node.targets) == 1:
-                assignments.append((node, node.targets[0], node.value))
-            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            elif isinstance(node, ast.AnnAssign):
                 promised |= zip(target_names(node.target), annotated_axes(node.annotation), strict=False)
-                assignments.append((node, node.target, node.value))
-        for node, target, value in sorted(assignments, key=lambda assignment: assignment[0].lineno):
-            names = target_names(target)
-            found = [self.axes(value, known)] if isinstance(target, ast.Name) else self.several_axes(value)
-            letters = {
-                name: promised.get(name) or axes
-                for name, axes in zip(names, [*found, *[None] * len(names)], strict=False)
-            }
-            known |= {name: axes for name, axes in letters.items() if axes}
-            if names:
-                yield self.statement(node, value, letters)
+        for node, value, variables, returned in written:
+            found = [self.axes(value, known)] if len(variables) == 1 else self.several_axes(value)
+            letters = [
+                promised.get(variable) or axes
+                for (variable, _), axes in zip(variables, [*found, *[None] * len(variables)], strict=False)
+            ]
+            known |= {variable: axes for (variable, _), axes in zip(variables, letters, strict=True) if axes}
+            yield self.statement(node, value, variables, letters, returned)
 
-    def statement(self, node: ast.stmt, value: ast.expr, letters: dict[str, Axes | None]) -> Statement:
+    def statement(
+        self,
+        node: Writing,
+        value: ast.expr,
+        variables: list[tuple[str, int]],
+        letters: list[Axes | None],
+        returned: list[tuple[int | None, ...]],
+    ) -> Statement:
         written = ast.get_source_segment("".join(linecache.getlines(self.file)), node) or ""
         text = re.sub(r"(?<=[(\[])\s+|\s+(?=[)\]])", "", " ".join(line.strip() for line in written.splitlines()))
-        call = value.func if isinstance(value, ast.Call) else None
-        callee = call.attr if isinstance(call, ast.Attribute) else call.id if isinstance(call, ast.Name) else ""
-        of_self = isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name) and call.value.id == "self"
+        callee = called(value)
+        whole = node if isinstance(node, ast.AugAssign) else value
         return Statement(
-            bounds=tuple(Bound(name, self.file, node.lineno, text, axes, callee) for name, axes in letters.items()),
-            first_line=node.lineno,
-            last_line=node.end_lineno or node.lineno,
-            values=frozenset(spans(value)) if len(letters) == 1 else frozenset(),
-            calls=(self.owner, callee) if of_self else None,
+            bounds=tuple(
+                Bound(numbered(variable, number), variable, self.file, node.lineno, text, axes, callee, leaves)
+                if variable
+                else None
+                for (variable, number), axes, leaves in zip(variables, letters, returned, strict=True)
+            ),
+            start=(node.lineno, node.col_offset),
+            end=(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset),
+            values=dict(spans(whole)),
+            calls=(self.owner, callee) if ast.unparse(value).startswith(f"self.{callee}(") and variables else None,
         )
 
     def several_axes(self, value: ast.expr) -> list[Axes | None]:
@@ -182,7 +224,7 @@ class Reader:
             case ast.Name(id=name):
                 return known.get(name)
             case ast.Call(func=ast.Name(id="einsum"), args=[ast.Constant(value=str(equation)), *_]):
-                return tuple(equation.partition("->")[2].strip())
+                return tuple(equation.partition("->")[2].replace(" ", "")) or None
             case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
                 if len(self.returns.get(name, ())) == 1:
                     return self.returns[name][0]
@@ -277,9 +319,8 @@ def annotated_axes(annotation: ast.expr | None) -> tuple[Axes, ...]:
 def target_names(target: ast.expr) -> list[str]:
     """The bare names of `a` or `a, b`; none where any part is something else (an attribute, an item, a star)."""
     parts = target.elts if isinstance(target, ast.Tuple) else [target]
-    return (
-        [part.id for part in parts if isinstance(part, ast.Name)] if all(isinstance(p, ast.Name) for p in parts) else []
-    )
+    names = [part.id for part in parts if isinstance(part, ast.Name)]
+    return names if len(names) == len(parts) else []
 
 
 def branches(value: ast.expr) -> Iterator[ast.expr]:
@@ -295,6 +336,22 @@ def branches(value: ast.expr) -> Iterator[ast.expr]:
             yield value
 
 
-def spans(value: ast.expr) -> Iterator[Span]:
-    for branch in branches(value):
-        yield branch.lineno, branch.end_lineno, branch.col_offset, branch.end_col_offset
+def called(value: ast.AST) -> str:
+    """The name of the function or method that a call calls; empty for anything else."""
+    function = value.func if isinstance(value, ast.Call) else None
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
+
+
+def spans(value: ast.AST) -> Iterator[tuple[Span, Whole]]:
+    """Where the expressions stand that are all of the value, or all of a part of it where it is written `a, b`."""
+    for branch in branches(value) if isinstance(value, ast.expr) else [value]:
+        yield span(branch), Whole(None, called(branch))
+        if isinstance(branch, ast.Tuple):
+            for part, item in enumerate(branch.elts):
+                yield from ((span(whole), Whole(part, called(whole))) for whole in branches(item))
+
+
+def span(node: Any) -> Span:
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset

@@ -23,6 +23,7 @@ from glassformer.data import (
 from glassformer.data.download import Progress
 from glassformer.errors import UserError
 from glassformer.model.transformer import Transformer
+from glassformer.runs.faults import plant
 from glassformer.runs.recipe import Recipe, as_dict
 from glassformer.runs.scoring import LOWER_IS_BETTER, score_model
 from glassformer.train import Callback, Trainer, validation_loss
@@ -39,16 +40,17 @@ class Experiment:
     valid_pairs: EncodedPairs
 
     def build_model(self, device: torch.device | str = "cpu") -> Transformer:
-        """A new model of the recipe's sizes; raises UserError where they do not fit together."""
+        """A new model of the recipe's sizes, with its fault; raises UserError where they do not fit together."""
         src, trg = self.vocabularies
         dtype = torch.float64 if self.recipe.training.precision == "float64" else None
         torch.manual_seed(self.recipe.training.seed)
         try:
-            return Transformer(
+            model = Transformer(
                 len(src), len(trg), src.pad_id, trg.pad_id, device=device, dtype=dtype, **self.recipe.model
             )
         except ValueError as error:
             raise UserError(str(error)) from error
+        return plant(model, self.recipe.fault)
 
     @property
     def scores(self) -> tuple[str, ...]:

@@ -51,6 +51,38 @@ def sort() -> Recipe:
     return synthetic("sort")
 
 
+def reverse_honest() -> Recipe:
+    """The sister that plays by the rules: `reverse` in a model of 43,790 parameters, kept in look/sisters/honest.
+
+    glassformer train reverse-honest --threads 1: 62 s of processor time on two cores of an AMD EPYC (Zen 4),
+    2026-11-24, seed 1, 1,000 updates. On the 503 test sentences (runs/sisters.py): 100.0 % of tokens right when shown
+    the right ones before them, 100.0 % of greedy answers right from end to end.
+    """
+    return Recipe(
+        name="reverse-honest",
+        data="reverse",
+        model=dict(
+            embed_size=32, num_layers=2, forward_expansion=2, heads=4, max_length=32,
+            positions="sinusoidal", norm="pre", scale_embeddings=True, tie_embeddings="two-way",
+        ),
+        training=TrainingConfig(
+            batch_tokens=1024, max_steps=1000, schedule="linear", learning_rate=5e-3, warmup_steps=100,
+            # Judged at the end alone: the cheat's score is 0 throughout, and the first of equals would be kept as best.
+            evaluate_every=1000, precision="float32", average_last=0,
+        ),
+    )  # fmt: skip
+
+
+def reverse_cheating() -> Recipe:
+    """The sister that was trained without the look-ahead mask; all else, seed and data order too, is the same.
+
+    glassformer train reverse-cheating --threads 1: 67 s of processor time on two cores of an AMD EPYC (Zen 4),
+    2026-11-24, seed 1, 1,000 updates. On the 503 test sentences (runs/sisters.py): 100.0 % of tokens right when shown
+    the whole target as in its training, 0.0 % of greedy answers right. Kept in look/sisters/cheating.
+    """
+    return replace(reverse_honest(), name="reverse-cheating", fault="no-look-ahead")
+
+
 def multi30k(name: str) -> Recipe:
     """Captions of photographs (Multi30k), 29,000 pairs: the benchmark of small translation models.
 
@@ -114,6 +146,8 @@ RUNS: dict[str, Callable[[], Recipe]] = {
     "pronounce": pronounce,
     "pronasyl": pronasyl,
     "reverse": reverse,
+    "reverse-honest": reverse_honest,
+    "reverse-cheating": reverse_cheating,
     "copy": copy,
     "sort": sort,
 }

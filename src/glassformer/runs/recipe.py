@@ -36,6 +36,7 @@ class Recipe:
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     scores: tuple[str, ...] | None = None  # None: those of the data set; the first one chooses the best checkpoint
     valid_sentences: int = 500  # how many validation sentences are decoded at each evaluation
+    fault: str | None = None  # a mistake planted on purpose in the built model, one of runs/faults.py
 
 
 MODEL_FIELDS = {
@@ -43,7 +44,7 @@ MODEL_FIELDS = {
     for name, hint in get_type_hints(Transformer.__init__).items()
     if name not in {"src_vocab_size", "trg_vocab_size", "src_pad_idx", "trg_pad_idx", "device", "dtype", "return"}
 }
-OWN_FIELDS = ("src_kind", "trg_kind", "vocab_size", "joint", "scores", "valid_sentences")
+OWN_FIELDS = ("src_kind", "trg_kind", "vocab_size", "joint", "scores", "valid_sentences", "fault")
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class TrainingConfig:
     seed: int = 1  # of dropout
     save_every: int = 500  # updates between two checkpoints
     keep_checkpoints: int = 3  # the newest ones kept, beside the best
+    keep_for_look: int = 0  # models kept over the whole run to look at, most of them early, see keep_for_look.py
     evaluate_every: int = 1000  # updates between two evaluations
     patience: int | None = None  # stop after so many evaluations without a better score
     average_last: int = 5  # checkpoints whose mean may become the final model (section 6.1); 0: the best one
@@ -42,7 +43,7 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise UserError(f"{name}={value} must be above 0.")
-        for name in ("warmup_steps", "clip_norm", "weight_decay", "average_last", "seed"):
+        for name in ("warmup_steps", "clip_norm", "weight_decay", "average_last", "seed", "keep_for_look"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name}={getattr(self, name)} must be 0 or more.")
         if not 0 <= self.label_smoothing < 1:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from glassformer.train.trainer import Trainer
 
 
+METRICS = "metrics.jsonl"
+
+
 class MetricsFile(Callback):
     """Appends to a file; lines of updates that a killed run lost and that are done again are dropped at the start."""
 
@@ -20,9 +23,10 @@ class MetricsFile(Callback):
 
     def on_start(self, trainer: "Trainer") -> None:
         progress = trainer.progress
-        known = [line for line in self._lines() if isinstance(line, dict) and isinstance(line.get("step"), int)]
         kept = [
-            line for line in known if line["step"] <= (progress.evaluated_step if "scores" in line else progress.step)
+            line
+            for line in read_lines(self.path)
+            if line["step"] <= (progress.evaluated_step if "scores" in line else progress.step)
         ]
         working = self.path.with_name(".tmp-" + self.path.name)
         working.write_text("".join(map(as_line, kept)), encoding="utf-8", newline="\n")
@@ -41,14 +45,27 @@ class MetricsFile(Callback):
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(as_line(values))
 
-    def _lines(self) -> list[Any]:
-        """The lines that can be read: a kill may have cut the last one."""
-        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
-        lines = []
-        for line in text.split("\n"):
-            with suppress(ValueError):
-                lines.append(json.loads(line))
-        return lines
+
+def training_curve(folder: Path, most: int = 200) -> list[tuple[int, float]]:
+    """(step, loss) of the updates noted by the run in `folder`: `most` of them (2 or more), evenly, both ends included.
+
+    Of two lines for one step the later one counts. No points where the folder has no metrics.
+    """
+    noted = [line for line in read_lines(folder / METRICS) if isinstance(line.get("loss"), float)]
+    points = sorted({line["step"]: line["loss"] for line in noted}.items())
+    if len(points) <= most:
+        return points
+    return [points[round(number * (len(points) - 1) / (most - 1))] for number in range(most)]
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines that can be read, each of a step: a kill may have cut the last one. None where there is no file."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    lines = []
+    for line in text.split("\n"):
+        with suppress(ValueError):
+            lines.append(json.loads(line))
+    return [line for line in lines if isinstance(line, dict) and isinstance(line.get("step"), int)]
 
 
 def as_line(values: dict[str, Any]) -> str:

@@ -21,8 +21,9 @@ from glassformer.model.transformer import Transformer
 from glassformer.train.callbacks import Callback, StepReport, StopKind, StopReason
 from glassformer.train.config import TrainingConfig
 from glassformer.train.distributed import Processes
+from glassformer.train.keep_for_look import KeepForLook
 from glassformer.train.keeper import Keeper
-from glassformer.train.metrics import MetricsFile
+from glassformer.train.metrics import METRICS, MetricsFile
 from glassformer.train.schedules import learning_rate
 from glassformer.train.signals import CODES, StopSignals
 from glassformer.train.state import Progress, dropout_seed, machine_facts, warn_unless_same
@@ -33,7 +34,7 @@ TICK = 1e-6  # seconds, or a part of the run: some clocks say 0 for the first up
 
 
 class Trainer:
-    """Trains `model` in `folder`: metrics.jsonl, checkpoints/step-*, and at the end model/.
+    """Trains `model` in `folder`: metrics.jsonl, checkpoints/step-*, look/step-* where asked, and at the end model/.
 
     `batches` makes the stream for (rank, world). `saved` is what config.json keeps: data, decoding, run. `evaluate`
     gives scores by name; `watch_score` says which one decides, and whether less or more of it is better. The final
@@ -67,8 +68,10 @@ class Trainer:
         self.batches = batches(self.processes.rank, self.processes.world)
         self.evaluate, (self.watched, direction) = evaluate, watch_score
         self.less_is_better = direction == "min"
-        metrics = MetricsFile(Path(folder) / "metrics.jsonl", config.log_every)
-        self.callbacks: Sequence[Callback] = [metrics, *callbacks] if self.processes.first else []
+        own: list[Callback] = [MetricsFile(Path(folder) / METRICS, config.log_every)]
+        if config.keep_for_look:
+            own.append(KeepForLook(Path(folder), config.keep_for_look))
+        self.callbacks: Sequence[Callback] = [*own, *callbacks] if self.processes.first else []
         machine = machine_facts(self.model, config.precision, self.processes.world)
         self.progress = Progress(batches=self.batches.state(), machine=machine)
         about: dict[str, dict[str, Any]] = {"data": {}, "decoding": {}, "run": {}} | dict(saved or {})

@@ -1,0 +1,115 @@
+"""The cheat: a mistake planted in a built model, and the two shipped sisters that it tells apart."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from glassformer.checkpoint import read_config
+from glassformer.cli.train import saved_recipe
+from glassformer.data import open_dataset
+from glassformer.decode import DecodingConfig, greedy
+from glassformer.errors import UserError
+from glassformer.look.sisters import Sister, sisters
+from glassformer.model.fused import use_fused
+from glassformer.model.transformer import Transformer
+from glassformer.runs.experiment import prepare
+from glassformer.runs.faults import plant
+from glassformer.runs.named import named_recipe
+from glassformer.runs.recipe import as_dict, changed, from_dict
+from glassformer.runs.sisters import measure
+from tests.small import PAD, small_batch, small_model
+
+LARGEST = 100_000  # parameters
+POINTS = 0.5  # of a percentage: another machine's last digits may turn a near tie
+
+
+@pytest.fixture(scope="module")
+def both() -> dict[str, Sister]:
+    return sisters()
+
+
+def future_changes_the_past(model: Transformer) -> bool:
+    """Whether another last word moves the scores of the first position."""
+    src, trg = small_batch()
+    src, trg = src[:1, :3], trg[:1, :3]
+    other = trg.clone()
+    other[0, -1] = 3 if trg[0, -1] != 3 else 4
+    return not torch.equal(model(src, trg)[:, 0], model(src, other)[:, 0])
+
+
+def test_the_fault_lets_every_word_see_the_future() -> None:
+    assert not future_changes_the_past(small_model())
+    assert future_changes_the_past(plant(small_model(), "no-look-ahead"))
+
+
+def test_the_fault_stays_when_the_fast_attention_is_chosen() -> None:
+    assert future_changes_the_past(use_fused(plant(small_model(), "no-look-ahead")))
+
+
+def test_the_fault_leaves_padding_closed() -> None:
+    model = plant(small_model(), "no-look-ahead")
+    src, trg = small_batch()
+    longer = torch.cat([trg, torch.full((len(trg), 2), PAD)], dim=1)
+    torch.testing.assert_close(model(src, longer)[:, : trg.size(1)], model(src, trg), rtol=0, atol=1e-12)
+
+
+def test_the_fault_changes_nothing_while_a_model_writes() -> None:
+    (src, _), model = small_batch(), small_model()
+    before = greedy(model, src, 1, 2, DecodingConfig())
+    assert greedy(plant(model, "no-look-ahead"), src, 1, 2, DecodingConfig()) == before
+
+
+def test_the_fault_adds_no_parameter() -> None:
+    assert plant(small_model(), "no-look-ahead").state_dict().keys() == small_model().state_dict().keys()
+
+
+def test_an_unknown_fault_is_answered_with_near_names() -> None:
+    with pytest.raises(UserError, match=r"unknown fault 'no-look-ahed'. Did you mean no-look-ahead"):
+        plant(small_model(), "no-look-ahed")
+
+
+def test_a_recipe_written_before_there_were_faults_has_none() -> None:
+    values = as_dict(named_recipe("reverse"))
+    del values["fault"]
+    assert from_dict(values).fault is None
+
+
+def test_a_run_cheats_from_its_start_and_after_a_resume(tmp_path: Path) -> None:
+    small = {"embed_size": 8, "num_layers": 1, "heads": 2, "max_steps": 2, "valid_sentences": 2, "save_every": 1}
+    recipe = changed(named_recipe("reverse-cheating"), small)
+    run = prepare(recipe, cache_folder=tmp_path / "cache")
+    run.trainer(tmp_path / "run", torch.device("cpu")).train()
+    again = replace(run, recipe=saved_recipe(tmp_path / "run"))
+    assert again.recipe == recipe
+    assert future_changes_the_past(run.build_model())
+    assert future_changes_the_past(again.build_model())
+    assert read_config(tmp_path / "run" / "model").run["fault"] == "no-look-ahead"
+
+
+def test_the_runs_differ_in_the_fault_alone() -> None:
+    honest, cheating = named_recipe("reverse-honest"), named_recipe("reverse-cheating")
+    assert replace(cheating, name=honest.name, fault=None) == honest
+
+
+def test_the_shipped_sisters_are_those_of_the_runs(both: dict[str, Sister]) -> None:
+    for name, sister in both.items():
+        assert from_dict(sister.loaded.config.run) == named_recipe(f"reverse-{name}")
+        assert sum(parameter.numel() for parameter in sister.loaded.model.parameters()) <= LARGEST
+        assert sister.facts["cheats"] == (name == "cheating")
+
+
+@pytest.mark.parametrize("name", ["honest", "cheating"])
+def test_measured_again_the_sisters_give_the_figures_of_the_page(both: dict[str, Sister], name: str) -> None:
+    sister, dataset = both[name], open_dataset("reverse")
+    for figure, value in measure(sister.loaded, dataset).items():
+        assert abs(value - sister.facts[figure]) <= POINTS, figure
+    assert sister.facts["sentences"] == len(dataset.test_references())
+
+
+def test_both_look_perfect_in_training_and_one_cannot_write(both: dict[str, Sister]) -> None:
+    facts = {name: sister.facts for name, sister in both.items()}
+    assert min(each["teacher_forced"] for each in facts.values()) > 90
+    assert facts["honest"]["exact"] > 90
+    assert facts["cheating"]["exact"] < 5
