@@ -55,7 +55,10 @@ def test_every_link_into_the_project_leads_somewhere() -> None:
 
 def test_every_command_named_is_a_command() -> None:
     commands = {command.name for command in main.app.registered_commands}
-    assert set(re.findall(r"glassformer (demo|train|translate|evaluate|shapes|masks)\b", README)) == commands
+    assert (
+        set(re.findall(r"glassformer (demo|train|translate|evaluate|shapes|masks|attention|look)\b", README))
+        == commands
+    )
 
 
 def test_the_number_of_faults_is_the_number_of_faults() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 
-COMMANDS = ["demo", "train", "translate", "evaluate", "shapes", "masks"]
+COMMANDS = ["demo", "train", "translate", "evaluate", "shapes", "masks", "attention", "look"]
 
 
 def test_help_lists_every_command_and_imports_no_torch() -> None:
@@ -228,3 +228,6 @@ def test_the_demo_trains_scores_and_draws(cli: Cli, tmp_path: Path, trained: Pat
     ):
         assert part in answer.out
     assert (tmp_path / "demo" / "model" / "model.safetensors").exists()
+    page = tmp_path / "demo" / "page.html"
+    assert str(page) in answer.out.replace("\n", "")
+    assert '"role": "checkpoint"' in page.read_text(encoding="utf-8")

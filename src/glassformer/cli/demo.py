@@ -31,8 +31,8 @@ def demo(
     """Train a Transformer to pronounce English in five minutes on two cores, then open it up.
 
     The data is the CMU Pronouncing Dictionary inside this package; nothing is downloaded. At the end: the error
-    on words it never saw, ten of them beside the dictionary's answer, the shapes of its tensors, its masks, and
-    where it looks while it speaks.
+    on words it never saw, ten of them beside the dictionary's answer, the shapes of its tensors, its masks,
+    where it looks while it speaks, and a page on which every number of it can be seen.
     """
     machine = use_machine(device, threads)
     from glassformer.cli.progress import TrainingBar
@@ -54,8 +54,11 @@ def demo(
     loaded = open_model(place / "model", machine)
     show_scores(prepared, loaded)
     look_inside(loaded)
-    heading("5. What to try next")
+    heading("5. Every number of it on one page")
+    page = write_the_page(loaded, place)
+    heading("6. What to try next")
     for command, meaning in (
+        (str(page), "open it in a browser: it computes this model, offline"),
         (f"glassformer translate {place}", "pronounce words of your own (try glassformer, hyperbole, yacht)"),
         (f'glassformer shapes {place} "attention"', "every named tensor, and the line of source that makes it"),
         ('glassformer masks "I love deep learning"', "the masks, step by step"),
@@ -63,6 +66,18 @@ def demo(
         ("src/glassformer/model/transformer.py", "the whole model; read masks.py and attention.py first"),
     ):
         out.print(f"  [cyan]{escape(command):<44}[/] {meaning}")
+
+
+def write_the_page(loaded: "Loaded", place: Path) -> Path:
+    """page.html beside the model, opening with the demo's word."""
+    from glassformer.look.pages import page_of, write_page
+
+    page = place / "page.html"
+    size = write_page(page_of(loaded, WORD, folder=place).html, page)
+    out.print(
+        f"{page} ({size / 1e6:.1f} MB) shows this model and {KEPT_FOR_LOOK} moments of its training.", markup=False
+    )
+    return page
 
 
 def heading(words: str) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from glassformer.look.html import Html
 from glassformer.look.source import Axes
 
 Kind = Literal["tap", "weight", "step", "number", "given"]
@@ -40,7 +41,7 @@ class Account:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class Cell(Html):
     """One number: `cell.terms` add up to `cell.value`, and each `term.factors` are cells that open the same way.
 
     kind: "tap" (a name of the source), "weight" (a parameter or buffer), "step" (in the middle of a line, without a

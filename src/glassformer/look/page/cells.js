@@ -24,6 +24,8 @@ function paint(canvas, rows, columns, colour) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
+const places = new Map(); // key -> the cell that keyboard or pointer was last at
+
 // A map with words on its axes, for mouse and keyboard.
 //   name           what it is, for people who do not see it
 //   rows, columns  words that ask, words that answer
@@ -34,8 +36,22 @@ function paint(canvas, rows, columns, colour) {
 //   hover(r, c)    told where the pointer is; (null, null) when it leaves. May be left out
 //   marked         [r, c] of a cell with a frame, or null
 //   cell           the width and height that a cell would like, in pixels
-//   key            the name under which the focus survives a redraw
-export function cellMap({ name, rows, columns, colour, text, say, pick, hover, marked = null, cell = 34, key = name }) {
+//   sides          what rows and columns are called
+//   key            the name under which the focus and the keyboard's cell survive a redraw
+export function cellMap({
+  name,
+  rows,
+  columns,
+  colour,
+  text,
+  say,
+  pick,
+  hover,
+  marked = null,
+  cell = 34,
+  sides = ["asks", "answers"],
+  key = name,
+}) {
   const size = Math.max(10, Math.min(cell, Math.floor(1400 / Math.max(columns.length, rows.length))));
   const dense = Math.min(3, window.devicePixelRatio || 1);
   const width = columns.length * size;
@@ -47,7 +63,7 @@ export function cellMap({ name, rows, columns, colour, text, say, pick, hover, m
     style: { width: `${width}px`, height: `${height}px` },
   });
   const caption = h("p", { class: "caption", "aria-live": "polite" }, "Point at a cell, or use the arrow keys.");
-  let here = marked ?? [0, 0];
+  let here = marked ?? places.get(key) ?? [0, 0];
 
   function draw(at = null) {
     const pen = canvas.getContext("2d");
@@ -83,6 +99,7 @@ export function cellMap({ name, rows, columns, colour, text, say, pick, hover, m
 
   function go(row, column) {
     here = [clamp(row, rows.length), clamp(column, columns.length)];
+    places.set(key, here);
     caption.textContent = say(...here);
     hover?.(...here);
     draw(here);
@@ -127,15 +144,15 @@ export function cellMap({ name, rows, columns, colour, text, say, pick, hover, m
   const map = h(
     "div",
     { class: "map", style: { "--cell": `${size}px` } },
-    h("span", { class: "corner", "aria-hidden": "true" }, "asks ↓  answers →"),
+    h("span", { class: "corner", "aria-hidden": "true" }, `${sides[0]} ↓  ${sides[1]} →`),
     h(
       "ol",
-      { class: "columns", "aria-label": "columns, which answer" },
+      { class: "columns", "aria-label": `columns: ${sides[1]}` },
       columns.map((each) => h("li", { title: each }, readable(each))),
     ),
     h(
       "ol",
-      { class: "rows", "aria-label": "rows, which ask" },
+      { class: "rows", "aria-label": `rows: ${sides[0]}` },
       rows.map((each) => h("li", { title: each }, readable(each))),
     ),
     stage,

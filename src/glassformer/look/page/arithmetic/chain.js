@@ -6,7 +6,14 @@ import { isStream, unroll } from "glass/arithmetic/stream.js";
 
 const MOST = 12; // stops
 const STEPS_INSIDE = {
-  queries: 1, keys: 1, values: 1, energy: 2, masked_energy: 3, attention: 3, heads_out: 2, out: 3, // of an attention
+  queries: 1,
+  keys: 1,
+  values: 1,
+  energy: 2,
+  masked_energy: 3,
+  attention: 3,
+  heads_out: 2,
+  out: 3, // of an attention
 };
 
 // The stops of the journey that ends in the probability of token `id` after row `row`, the embedding first.
@@ -16,7 +23,7 @@ const STEPS_INSIDE = {
 // where a head mixes source words: "attention", where it looks, or "values", what it takes from there.
 export function journeyOf(model, pass, row, id, way = "attention") {
   const stops = [];
-  let at = {tap: "probability", index: [0, row, id]};
+  let at = { tap: "probability", index: [0, row, id] };
   while (at && stops.length < MOST) {
     const stop = stopAt(model, pass, at);
     stops.unshift(stop);
@@ -26,14 +33,14 @@ export function journeyOf(model, pass, row, id, way = "attention") {
 }
 
 // A cell with its terms; where it is the residual stream, all that was put into the stream.
-function stopAt(model, pass, {tap, index}) {
+function stopAt(model, pass, { tap, index }) {
   const told = explain(model, pass, tap, index);
   if (told.differs || !isStream(tap)) return told;
   const terms = unroll(model, pass, tap, index);
   const sum = terms.reduce((so, term) => so + term.value, 0);
   const sizes = terms.reduce((so, term) => so + Math.abs(term.value), 0);
   const rule = `${placeOf(tap).quantity} = all that was put into this channel`;
-  return {...told, rule, unrolled: true, terms, sum, sizes, steps: [], total: sum};
+  return { ...told, rule, unrolled: true, terms, sum, sizes, steps: [], total: sum };
 }
 
 // Where the journey goes on to; notes in the stop which term that was. Null at its end.
@@ -45,7 +52,7 @@ function goOn(model, pass, stop, left, way) {
   for (const place of wanted) {
     const next = follow(model, pass, stop.terms[place].factors, left, way);
     if (next) {
-      Object.assign(stop, {chosen: place, rank: order.indexOf(place), largest: order[0]});
+      Object.assign(stop, { chosen: place, rank: order.indexOf(place), largest: order[0] });
       return next;
     }
   }
@@ -63,7 +70,7 @@ function follow(model, pass, factors, left, way) {
 
 // How many more stops it takes at least from this tap to the embedding of a source word.
 export function distance(name, way) {
-  const {kind, side, layer, part, quantity} = placeOf(name);
+  const { kind, side, layer, part, quantity } = placeOf(name);
   // Of the decoder's stream: cross-attention's out, heads_out, what is followed there, memory, embedded.
   const across = way === "attention" ? 7 : 5;
   const stream = (informed) => (side === "encoder" ? 1 : informed ? across : Infinity);
@@ -71,7 +78,7 @@ export function distance(name, way) {
   if (name === "memory") return 1;
   if (name === "decoded") return across;
   if (kind === "stack") return stream(quantity !== "positioned");
-  if (kind === "feed_forward") return stream(true) + {hidden: 1, out: 2}[quantity];
+  if (kind === "feed_forward") return stream(true) + { hidden: 1, out: 2 }[quantity];
   if (kind === "attention") {
     const reads = part === "cross_attention" && quantity !== "queries" ? 1 : stream(layer > 0);
     const mixes = part === "cross_attention" && way === "attention" ? 2 : 0;
@@ -81,5 +88,5 @@ export function distance(name, way) {
     const uninformed = part === "self_attention" || `${part}.${quantity}` === "cross_attention.normed";
     return stream(layer > 0 || !(uninformed || quantity === "attended"));
   }
-  return {logits: across + 1, probability: across + 2}[name] ?? Infinity;
+  return { logits: across + 1, probability: across + 2 }[name] ?? Infinity;
 }

@@ -5,7 +5,7 @@ import { NotHere, Reader } from "glass/arithmetic/reader.js";
 import { RULES } from "glass/arithmetic/rules.js";
 
 // What is lost when numbers are rounded to their Kind: more than that between terms and value means it was replaced.
-const ROUNDING = {Float64Array: 1e-11, Float32Array: 1e-5};
+const ROUNDING = { Float64Array: 1e-11, Float32Array: 1e-5 };
 
 // The arithmetic of the cell `index` of a tap, a weight, or "probability" (1, t, v), the softmax of the logits.
 //   value    the number in the pass
@@ -28,7 +28,7 @@ export function explain(model, pass, name, index) {
     told = ruleFor(read, name, index);
   } catch (error) {
     if (!(error instanceof NotHere)) throw error;
-    told = {rule: "", axes: [], terms: [], missing: error.message};
+    told = { rule: "", axes: [], terms: [], missing: error.message };
   }
   const terms = told.terms;
   const sum = terms.reduce((total, term) => total + term.value, 0);
@@ -37,13 +37,13 @@ export function explain(model, pass, name, index) {
   const total = told.missing ? own : steps.length ? steps.at(-1).value : sum;
   const value = own ?? total;
   const allowed = (ROUNDING[read.kindOf(name)] ?? 0) * Math.max(sizes, Math.abs(value));
-  return {...told, name, index, value, sum, sizes, steps, total, differs: Math.abs(total - value) > allowed};
+  return { ...told, name, index, value, sum, sizes, steps, total, differs: Math.abs(total - value) > allowed };
 }
 
 function ruleFor(read, name, index) {
   if (read.weights.has(name)) {
-    const learned = {says: "as training left it, rounded to float16", value: read.valueOf(name, index)};
-    return {rule: "a learned number", axes: weightAxes(name), terms: [], finish: () => [learned]};
+    const learned = { says: "as training left it, rounded to float16", value: read.valueOf(name, index) };
+    return { rule: "a learned number", axes: weightAxes(name), terms: [], finish: () => [learned] };
   }
   const place = placeOf(name);
   const rule = RULES[place.kind]?.[place.quantity];
@@ -55,7 +55,7 @@ function ruleFor(read, name, index) {
 export function origin(model, pass, address) {
   let at = address;
   while (at.tap) {
-    const {same, differs} = explain(model, pass, at.tap, at.index);
+    const { same, differs } = explain(model, pass, at.tap, at.index);
     if (!same || differs) break;
     at = same;
   }

@@ -11,22 +11,22 @@ export function placeOf(name) {
     const parts = name.split(".");
     const side = parts.length > 1 ? parts[0] : "";
     const kind = ["model", "stack", "positions"][parts.length - 1];
-    return {kind, side, path: parts.slice(0, -1).join("."), quantity: parts.at(-1), letter: letterOf(side)};
+    return { kind, side, path: parts.slice(0, -1).join("."), quantity: parts.at(-1), letter: letterOf(side) };
   }
   const [, side, layer, part, residual, quantity] = found;
   const kind = !part ? "layer" : residual ? "residual" : part === "feed_forward" ? part : "attention";
-  return {kind, side, layer: Number(layer), path: `${side}.layers.${layer}`, part, quantity, letter: letterOf(side)};
+  return { kind, side, layer: Number(layer), path: `${side}.layers.${layer}`, part, quantity, letter: letterOf(side) };
 }
 
 const letterOf = (side) => (side === "encoder" ? "s" : "t");
 
 export const depthOf = (config, side) =>
-  side === "encoder" ? config.num_layers : config.decoder_layers ?? config.num_layers;
+  side === "encoder" ? config.num_layers : (config.decoder_layers ?? config.num_layers);
 
 export const hasFinalNorms = (config) => config.final_norms ?? config.norm === "pre";
 
 // What enters the sublayer's residual connection, the `x` of x + branch.
-export function carried({side, layer, path, part}) {
+export function carried({ side, layer, path, part }) {
   if (part === "cross_attention") return `${path}.attended`;
   if (part === "feed_forward") return `${path}.${side === "encoder" ? "attended" : "informed"}`;
   return layer === 0 ? `${side}.positioned` : `${side}.layers.${layer - 1}.out`;
@@ -41,14 +41,14 @@ export const leaving = (config, path, part) =>
   `${path}.${part}_residual.${config.norm === "pre" ? "residual_sum" : "out"}`;
 
 // The mask that an attention uses: a tap of the model.
-export const maskOf = ({side, part}) => (side === "decoder" && part === "self_attention" ? "trg_mask" : "src_mask");
+export const maskOf = ({ side, part }) => (side === "decoder" && part === "self_attention" ? "trg_mask" : "src_mask");
 
 // The letters of a weight's axes.
 export function weightAxes(name) {
   const [module, kind] = name.split(".").slice(-2);
   const inFeedForward = name.includes(".feed_forward.");
   const last = name.startsWith("fc_out");
-  const row = {word_embedding: "v", table: "t", fc_in: "f", fc_out: last ? "v" : "e"}[module] ?? "e";
+  const row = { word_embedding: "v", table: "t", fc_in: "f", fc_out: last ? "v" : "e" }[module] ?? "e";
   if (kind === "bias" || module === "norm") return [row];
   return [row, inFeedForward && module === "fc_out" ? "f" : "e"];
 }

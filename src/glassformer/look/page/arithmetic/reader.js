@@ -35,19 +35,23 @@ export class Reader {
   }
 
   tap(name, ...index) {
-    return {tap: name, index, value: this.valueOf(name, index)};
+    return { tap: name, index, value: this.valueOf(name, index) };
   }
 
   weight(name, ...index) {
-    return {weight: name, index, value: this.valueOf(name, index)};
+    return { weight: name, index, value: this.valueOf(name, index) };
   }
 }
 
-export const number = (value, says) => ({number: value, says, value});
+export const number = (value, says) => ({ number: value, says, value });
 
 // The product of these factors as one term of a sum; `at` is its letter and place there, or `says` what it is.
-export const product = (factors, at = {}, says = null) =>
-  ({value: factors.reduce((so, each) => so * each.value, 1), factors, at, says});
+export const product = (factors, at = {}, says = null) => ({
+  value: factors.reduce((so, each) => so * each.value, 1),
+  factors,
+  at,
+  says,
+});
 
 // `count` terms, made one by one.
-export const each = (count, make) => Array.from({length: count}, (_, i) => make(i));
+export const each = (count, make) => Array.from({ length: count }, (_, i) => make(i));

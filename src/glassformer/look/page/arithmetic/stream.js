@@ -9,7 +9,7 @@ const QUANTITIES = "memory decoded stream positioned attended informed out norme
 
 // Whether a tap is the stream itself at some point, so that `unroll` says what it is made of.
 export const isStream = (name) => {
-  const {kind, quantity} = placeOf(name);
+  const { kind, quantity } = placeOf(name);
   return KINDS.includes(kind) && QUANTITIES.includes(quantity);
 };
 
@@ -17,7 +17,7 @@ export const isStream = (name) => {
 // the way stretch what was put in; what a norm itself adds (bias, less the mean) is a term without an address.
 export function unroll(model, pass, name, index) {
   const terms = [];
-  walk(model, pass, {tap: name, index}, 1, terms);
+  walk(model, pass, { tap: name, index }, 1, terms);
   return terms;
 }
 
@@ -31,7 +31,7 @@ function walk(model, pass, address, stretch, terms) {
     const [x, mean, bias] = told.terms;
     walk(model, pass, x.factors[0], stretch * x.factors[1].value * x.factors[2].value, terms);
     const own = number(stretch * (mean.value + bias.value), "its bias, less the mean");
-    terms.push({...product([own]), norm: address.tap});
+    terms.push({ ...product([own]), norm: address.tap });
     return undefined;
   }
   for (const term of told.terms) walk(model, pass, term.factors[0], stretch, terms);

@@ -30,7 +30,10 @@ function uniform(tensor) {
   for (let row = 0; row < tensor.size; row += width) {
     const open = tensor.data.subarray(row, row + width).map((weight) => (weight > 0 ? 1 : 0));
     const count = open.reduce((sum, each) => sum + each, 0);
-    out.data.set(open.map((each) => each && each / count), row);
+    out.data.set(
+      open.map((each) => each && each / count),
+      row,
+    );
   }
   return out;
 }

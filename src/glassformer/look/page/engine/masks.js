@@ -7,13 +7,22 @@ import { Tensor } from "glass/engine/tensor.js";
 
 /** Which positions may be attended to: the words, never the padding. (n, 1, 1, k). */
 export function paddingMask(tap, tokens, padIdx) {
-  const words = tap("words", new Tensor([1, 1, 1, tokens.size], Uint8Array.from(tokens.data, (id) => id !== padIdx)));
+  const words = tap(
+    "words",
+    new Tensor(
+      [1, 1, 1, tokens.size],
+      Uint8Array.from(tokens.data, (id) => id !== padIdx),
+    ),
+  );
   return words;
 }
 
 /** Each of the last `queryLen` positions sees itself and what came before it, never the future. (1, 1, q, k). */
 export function lookAheadMask(tap, queryLen, keyLen) {
-  const everyPair = tap("every_pair", Tensor.zeros([queryLen, keyLen], Uint8Array).map(() => 1));
+  const everyPair = tap(
+    "every_pair",
+    Tensor.zeros([queryLen, keyLen], Uint8Array).map(() => 1),
+  );
   const tril = everyPair.map((open, i) => open && i % keyLen <= Math.floor(i / keyLen) + keyLen - queryLen);
   const lookAhead = tap("look_ahead", new Tensor([1, 1, queryLen, keyLen], tril.data));
   return lookAhead;
@@ -23,6 +32,9 @@ export function lookAheadMask(tap, queryLen, keyLen) {
 export function targetMask(tap, tokens, padIdx, queryLen) {
   const lookAhead = lookAheadMask(tap, queryLen, tokens.size);
   const words = paddingMask(tap, tokens, padIdx);
-  const trgMask = tap("trg_mask", lookAhead.map((open, i) => open & words.data[i % tokens.size]));
+  const trgMask = tap(
+    "trg_mask",
+    lookAhead.map((open, i) => open & words.data[i % tokens.size]),
+  );
   return trgMask;
 }

@@ -64,7 +64,13 @@ export class Model {
     const { num_layers: layers, heads, decoder_layers: decoderLayers, decoder_heads: decoderHeads } = config;
     this.encoder = new Encoder(weights, "encoder", config, Kind, EncoderBlock, layers, heads);
     this.decoder = new Decoder(
-      weights, "decoder", config, Kind, DecoderBlock, decoderLayers ?? layers, decoderHeads ?? heads,
+      weights,
+      "decoder",
+      config,
+      Kind,
+      DecoderBlock,
+      decoderLayers ?? layers,
+      decoderHeads ?? heads,
     );
     this.fcOut = new Linear(weights, "fc_out");
   }

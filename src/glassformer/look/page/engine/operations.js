@@ -25,7 +25,14 @@ function fourRows(x, row, w, b, ins, outs, out) {
     const other = o + 1 < outs ? o + 1 : o;
     const p = o * ins;
     const q = other * ins;
-    let p0 = 0, p1 = 0, p2 = 0, p3 = 0, q0 = 0, q1 = 0, q2 = 0, q3 = 0;
+    let p0 = 0,
+      p1 = 0,
+      p2 = 0,
+      p3 = 0,
+      q0 = 0,
+      q1 = 0,
+      q2 = 0,
+      q3 = 0;
     for (let i = 0; i < ins; i++) {
       const wp = w[p + i];
       const wq = w[q + i];
@@ -64,7 +71,10 @@ function oneRow(x, row, w, b, ins, outs, out) {
     const w1 = w0 + ins;
     const w2 = w1 + ins;
     const w3 = w2 + ins;
-    let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    let s0 = 0,
+      s1 = 0,
+      s2 = 0,
+      s3 = 0;
     for (let i = 0; i < ins; i++) {
       const v = x[x0 + i];
       s0 += v * w[w0 + i];

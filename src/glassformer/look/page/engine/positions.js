@@ -7,8 +7,20 @@ import { Tensor } from "glass/engine/tensor.js";
 function sinusoids(tap, length, start, like) {
   const [e, Kind] = [like.shape[2], like.Kind];
   const half = e / 2;
-  const position = tap("position", new Tensor([length, 1], Kind.from({ length }, (_, i) => start + i)));
-  const twoI = tap("two_i", new Tensor([half], Kind.from({ length: half }, (_, i) => 2 * i)));
+  const position = tap(
+    "position",
+    new Tensor(
+      [length, 1],
+      Kind.from({ length }, (_, i) => start + i),
+    ),
+  );
+  const twoI = tap(
+    "two_i",
+    new Tensor(
+      [half],
+      Kind.from({ length: half }, (_, i) => 2 * i),
+    ),
+  );
   // Rounded as PyTorch does at each step: an angle of 100 shows the last digit of its divisor.
   const divisors = twoI.map((each) => each / e).map((exponent) => 10000 ** exponent);
   const angles = Tensor.zeros([length, half], Kind).map((_, i) => {
@@ -45,7 +57,13 @@ class LearnedPositions {
   forward(watch, embedded, start) {
     const tap = watch.under(this.path);
     const length = embedded.shape[1];
-    const position = tap("position", new Tensor([length], Int32Array.from({ length }, (_, i) => start + i)));
+    const position = tap(
+      "position",
+      new Tensor(
+        [length],
+        Int32Array.from({ length }, (_, i) => start + i),
+      ),
+    );
     const positioned = tap("positioned", add(embedded, embedding(this.table, position, 1, embedded.Kind)));
     return positioned;
   }

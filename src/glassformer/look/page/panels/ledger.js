@@ -105,6 +105,7 @@ function overview(lab, found, read, row) {
       pick: (at) => lab.set({ row: at }, { quiet: true }),
       marked: null,
       cell: 40,
+      sides: ["reads", "part"],
       key: "lens",
     }),
   );

@@ -66,20 +66,17 @@ function strip(lab, name, marked, silence) {
       `The ${Math.min(SHOWN, size)} that fire most, before any cut. A click puts a neuron to zero (×) everywhere; `,
       "a second one undoes it.",
     ),
-    h(
-      "div",
-      { class: "unasked" },
-      cellMap({
-        name: `hidden activations of ${place(name)}`,
-        rows: words,
-        key: "neurons",
-        cell: 26,
-        columns: shown.map((channel) => (silenced.includes(channel) ? `×${channel}` : String(channel))),
-        colour: (row, at) => colour(row, shown[at]),
-        say: (row, at) => `${readable(words[row])}, neuron ${shown[at]}: ${number(value(row, shown[at]))}`,
-        pick: computes(lab) ? (row, at) => silence(row, at, { name, kind: "zero", channel: shown[at] }) : undefined,
-        marked: marked?.[0] < rows && marked[1] < shown.length ? marked : null,
-      }),
-    ),
+    cellMap({
+      name: `hidden activations of ${place(name)}`,
+      rows: words,
+      sides: ["position", "neuron"],
+      key: "neurons",
+      cell: 26,
+      columns: shown.map((channel) => (silenced.includes(channel) ? `×${channel}` : String(channel))),
+      colour: (row, at) => colour(row, shown[at]),
+      say: (row, at) => `${readable(words[row])}, neuron ${shown[at]}: ${number(value(row, shown[at]))}`,
+      pick: computes(lab) ? (row, at) => silence(row, at, { name, kind: "zero", channel: shown[at] }) : undefined,
+      marked: marked?.[0] < rows && marked[1] < shown.length ? marked : null,
+    }),
   ];
 }

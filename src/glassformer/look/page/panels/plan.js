@@ -11,19 +11,20 @@ import { planes } from "glass/panels/plan/planes.js";
 const FIRST = "decoder.layers.0.cross_attention.attention"; // what is chosen when nothing is
 const [NARROWEST, WIDEST] = [280, 720]; // pixels
 const TIED = {
-  none: "no shared tables", "two-way": "one table for target and output",
+  none: "no shared tables",
+  "two-way": "one table for target and output",
   "three-way": "one table for source, target and output",
 };
 
 function mount(root, lab) {
-  const map = h("div", {class: "plan-map"});
-  const detail = h("section", {class: "plan-detail", "aria-label": "The chosen box"});
-  const facts = h("p", {class: "note"});
-  root.append(facts, h("div", {class: "plan-rooms"}, map, detail));
+  const map = h("div", { class: "plan-map" });
+  const detail = h("section", { class: "plan-detail", "aria-label": "The chosen box" });
+  const facts = h("p", { class: "note" });
+  root.append(facts, h("div", { class: "plan-rooms" }, map, detail));
   let width = 0;
   const drawMap = () => redraw(map, figure(lab, width));
   const measure = (room) => (width = Math.min(WIDEST, Math.max(NARROWEST, Math.floor(room))));
-  new ResizeObserver(([{contentRect}]) => {
+  new ResizeObserver(([{ contentRect }]) => {
     const before = width;
     if (measure(contentRect.width) !== before && before && lab.pass) drawMap();
   }).observe(map);
@@ -35,7 +36,7 @@ function mount(root, lab) {
     if (!width) measure(map.clientWidth - 6);
     drawMap();
     redraw(detail, describe(lab));
-    const {box} = chosen(lab, partsOf(lab));
+    const { box } = chosen(lab, partsOf(lab));
     if (shown !== box.id) showInside(map, map.querySelector(`[data-key="box ${box.id}"]`));
     shown = box.id;
   };
@@ -53,13 +54,13 @@ function showInside(map, figure) {
 function valueOf(lab, name, pass = lab.looked.pass) {
   if (name !== "probabilities") return pass.taps.get(name);
   const logits = pass.taps.get("logits");
-  const rows = Array.from({length: logits.shape[1]}, (_, at) => softmax(logits, at));
+  const rows = Array.from({ length: logits.shape[1] }, (_, at) => softmax(logits, at));
   return new Tensor(logits.shape, Float64Array.from(rows.flatMap((row) => [...row])));
 }
 
 // The choices of this model in a line.
 function factsOf(config) {
-  const {embed_size: e, heads, decoder_heads: other, norm, positions, activation, tie_embeddings: tied} = config;
+  const { embed_size: e, heads, decoder_heads: other, norm, positions, activation, tie_embeddings: tied } = config;
   const cut = (count) => `${count} head${count === 1 ? "" : "s"} of ${e / count} channels`;
   return [
     other === null || other === heads ? cut(heads) : `${cut(heads)} in the encoder, ${cut(other)} in the decoder`,
@@ -77,14 +78,18 @@ function chosen(lab, parts) {
   const boxes = [...flat(parts.encoder), ...flat(parts.decoder)];
   const of = (name) => boxes.find((box) => box.taps.includes(name));
   const tap = of(lab.state.tap) ? lab.state.tap : FIRST;
-  return {box: of(tap), tap};
+  return { box: of(tap), tap };
 }
 
 const choose = (lab, box) =>
-  lab.set({tap: box.taps.includes(box.shown) ? box.shown : box.taps.at(-1)}, {quiet: true});
+  lab.set({ tap: box.taps.includes(box.shown) ? box.shown : box.taps.at(-1) }, { quiet: true });
 
 function shapeOf(lab, box) {
-  if (box.id === "source") return [["n", "s"], [1, lab.looked.pass.src.length]];
+  if (box.id === "source")
+    return [
+      ["n", "s"],
+      [1, lab.looked.pass.src.length],
+    ];
   const tensor = valueOf(lab, box.shown);
   return [lettersOf(lab, box.shown, tensor), tensor.shape];
 }
@@ -95,8 +100,8 @@ const changeOf = (lab, name) =>
 
 function figure(lab, width) {
   const parts = partsOf(lab);
-  const {config} = lab.model;
-  const {pass} = lab.looked;
+  const { config } = lab.model;
+  const { pass } = lab.looked;
   const plan = layout(parts, width);
   const layers = (count) => `${count} layer${count === 1 ? "" : "s"}`;
   return draw(parts, plan, {
@@ -124,7 +129,7 @@ const spoken = (words) => words.map(readable).join(" ");
 // The id with the largest logit at each position.
 function likeliest(logits) {
   const [, positions, size] = logits.shape;
-  return Array.from({length: positions}, (_, at) => {
+  return Array.from({ length: positions }, (_, at) => {
     const row = logits.data.subarray(at * size, (at + 1) * size);
     return row.reduce((best, each, id) => (each > row[best] ? id : best), 0);
   });
@@ -155,27 +160,32 @@ function move(event, map, lab, width) {
 
 // The chosen box: what it does, its taps in order, and the chosen one's source and cells.
 function describe(lab) {
-  const {box, tap} = chosen(lab, partsOf(lab));
+  const { box, tap } = chosen(lab, partsOf(lab));
   const tensor = valueOf(lab, tap);
-  const {where, source, operation} = about(lab, tap);
+  const { where, source, operation } = about(lab, tap);
   return [
     h("h3", {}, box.title),
-    box.path ? h("p", {class: "note"}, h("code", {}, box.path)) : null,
+    box.path ? h("p", { class: "note" }, h("code", {}, box.path)) : null,
     h("p", {}, box.says),
     h("h4", {}, "What it computes, in order"),
-    h("ol", {class: "taps"}, box.taps.map((name) => h("li", {}, tapButton(lab, name, name === tap)))),
+    h(
+      "ol",
+      { class: "taps" },
+      box.taps.map((name) => h("li", {}, tapButton(lab, name, name === tap))),
+    ),
     h("h4", {}, h("code", {}, tap)),
-    where ? h("p", {class: "note"}, h("code", {}, where)) : null,
-    source ? h("pre", {class: "source"}, source) : null,
-    operation ? h("p", {class: "note"}, operationSpans(operation)) : null,
+    where ? h("p", { class: "note" }, h("code", {}, where)) : null,
+    source ? h("pre", { class: "source" }, source) : null,
+    operation ? h("p", { class: "note" }, operationSpans(operation)) : null,
     planes(lab, lab.looked.pass, tap, tensor, (index) => lab.open(tap === "probabilities" ? "logits" : tap, index)),
     weights(lab, box),
   ];
 }
 
-const about = (lab, tap) => tap === "probabilities"
-  ? {where: "computed by this page", source: "probabilities = logits.softmax(dim=-1)", operation: "softmax"}
-  : lab.about(tap);
+const about = (lab, tap) =>
+  tap === "probabilities"
+    ? { where: "computed by this page", source: "probabilities = logits.softmax(dim=-1)", operation: "softmax" }
+    : lab.about(tap);
 
 function tapButton(lab, name, isChosen) {
   const tensor = valueOf(lab, name);
@@ -183,12 +193,14 @@ function tapButton(lab, name, isChosen) {
   return h(
     "button",
     {
-      type: "button", "aria-current": isChosen ? "true" : null, "data-key": `tap ${name}`,
-      onclick: () => lab.set({tap: name}, {quiet: true}),
+      type: "button",
+      "aria-current": isChosen ? "true" : null,
+      "data-key": `tap ${name}`,
+      onclick: () => lab.set({ tap: name }, { quiet: true }),
     },
-    h("span", {class: "mono"}, name.split(".").at(-1)),
+    h("span", { class: "mono" }, name.split(".").at(-1)),
     shapeSpans(lettersOf(lab, name, tensor), tensor.shape),
-    change === null ? null : h("span", {class: change ? "changed" : "same"}, change ? delta(change) : "unchanged"),
+    change === null ? null : h("span", { class: change ? "changed" : "same" }, change ? delta(change) : "unchanged"),
   );
 }
 
@@ -199,8 +211,13 @@ function weights(lab, box) {
   const count = own.reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0);
   return [
     h("h4", {}, `What training has set: ${count.toLocaleString("en")} parameters`),
-    h("ul", {class: "weights mono"}, own.map(([name, shape]) =>
-      h("li", {}, h("span", {}, name.slice(box.path.length + 1)), " ", h("span", {}, shape.join("·"))))),
+    h(
+      "ul",
+      { class: "weights mono" },
+      own.map(([name, shape]) =>
+        h("li", {}, h("span", {}, name.slice(box.path.length + 1)), " ", h("span", {}, shape.join("·"))),
+      ),
+    ),
   ];
 }
 
@@ -210,19 +227,31 @@ function quiz(lab) {
   const [n, heads, t, s] = energy.shape;
   const d = lab.model.config.embed_size / heads;
   const right = [n, heads, t, s].join("·");
-  const wrong = [[n, heads, s, t], [n, t, heads, s], [n, heads, t, t], [n, heads, t, d], [n, t, s, heads]];
+  const wrong = [
+    [n, heads, s, t],
+    [n, t, heads, s],
+    [n, heads, t, t],
+    [n, heads, t, d],
+    [n, t, s, heads],
+  ];
   const others = [...new Set(wrong.map((each) => each.join("·")))].filter((each) => each !== right).slice(0, 3);
   const choices = [right, ...others].sort();
   return {
-    ask: `${lab.pass.src.length} source tokens, ${lab.pass.trg.length} target tokens, ${heads} heads of ${d} channels. `
-      + "What is the shape of cross-attention's energy?",
-    choices, right: choices.indexOf(right),
+    ask:
+      `${lab.pass.src.length} source tokens, ${lab.pass.trg.length} target tokens, ${heads} heads of ${d} channels. ` +
+      "What is the shape of cross-attention's energy?",
+    choices,
+    right: choices.indexOf(right),
     because: "Axes n h q k: the queries are the target's, the keys the source's; the channels are summed over.",
   };
 }
 
 export const plan = {
-  id: "plan", title: "Floor plan", mount, quiz,
-  line: "The whole model as figure 1 of the paper draws it, with the shapes of this sentence. "
-    + "Choose a box to see what it computes, and the line of source that does it.",
+  id: "plan",
+  title: "Floor plan",
+  mount,
+  quiz,
+  line:
+    "The whole model as figure 1 of the paper draws it, with the shapes of this sentence. " +
+    "Choose a box to see what it computes, and the line of source that does it.",
 };

@@ -11,19 +11,27 @@ export function lettersOf(lab, name, tensor) {
 // Parts of text, [class, text]; a shape whose letters nobody knows is given in numbers alone.
 export function shapeParts(letters, sizes) {
   const told = letters.every((letter) => letter !== "_");
-  return [
-    ...(told ? [...letters.map((letter) => [`ax ax-${letter}`, letter]), ["", "="]] : []),
-    ["", sizes.join("·")],
-  ];
+  const named = told ? [...letters.map((letter) => [`ax ax-${letter}`, letter]), ["", "="]] : [];
+  return [...named, ["", sizes.join("·")]];
 }
 
 export const shapeSpans = (letters, sizes) =>
-  h("span", {class: "mono"}, shapeParts(letters, sizes).map(([name, text], at) =>
-    [at ? " " : "", name ? letter(text) : text]));
+  h(
+    "span",
+    { class: "mono" },
+    shapeParts(letters, sizes).map(([name, text], at) => [at ? " " : "", name ? letter(text) : text]),
+  );
 
 // "einsum nqhd,nkhd->nhqk, div" with the einsum's letters in colour.
 export const operationSpans = (operation) =>
-  h("span", {class: "mono"}, operation.split(/(\S+->\S+?(?=,|$))/).map((part) =>
-    part.includes("->") ? [...part].map((each) => (/[a-z]/.test(each) ? letter(each) : each)) : part));
+  h(
+    "span",
+    { class: "mono" },
+    operation
+      .split(/(\S+->\S+?(?=,|$))/)
+      .map((part) =>
+        part.includes("->") ? [...part].map((each) => (/[a-z]/.test(each) ? letter(each) : each)) : part,
+      ),
+  );
 
-const letter = (axis) => h("span", {class: `ax ax-${axis}`}, axis);
+const letter = (axis) => h("span", { class: `ax ax-${axis}` }, axis);

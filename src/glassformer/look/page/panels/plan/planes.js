@@ -21,8 +21,8 @@ export function planes(lab, pass, name, tensor, pick) {
   const [columns, room] = [view.columns.length, view.planes > 1 ? ROOM / 2 - 8 : ROOM];
   const wide = Math.max(1, Math.min(18, Math.floor(room / columns)));
   const tall = Math.max(wide, Math.min(12, Math.floor(ROOM / view.rows)));
-  const caption = h("p", {class: "caption", "aria-live": "polite"}, "Point at a cell, or use the arrow keys.");
-  const frames = Array.from({length: view.planes}, () => h("i", {class: "frame", hidden: true}));
+  const caption = h("p", { class: "caption", "aria-live": "polite" }, "Point at a cell, or use the arrow keys.");
+  const frames = Array.from({ length: view.planes }, () => h("i", { class: "frame", hidden: true }));
   let here = [0, 0, 0];
 
   const show = (at) => {
@@ -33,8 +33,12 @@ export function planes(lab, pass, name, tensor, pick) {
     style.setProperty("translate", `${at[2] * wide}px ${at[1] * tall}px`);
     style.setProperty("width", `${wide}px`);
     style.setProperty("height", `${tall}px`);
-    caption.textContent = `${view.axes(...at).map((each) => label(...each)).filter(Boolean).join(", ")}: `
-      + (value(at) <= HIDDEN ? "hidden by the mask" : number(value(at)));
+    caption.textContent =
+      `${view
+        .axes(...at)
+        .map((each) => label(...each))
+        .filter(Boolean)
+        .join(", ")}: ` + (value(at) <= HIDDEN ? "hidden by the mask" : number(value(at)));
   };
   const inside = ([plane, row, column]) => [plane, clamp(row, view.rows), clamp(column, columns)];
   const under = (event) => {
@@ -45,17 +49,28 @@ export function planes(lab, pass, name, tensor, pick) {
     return inside([Number(canvas.dataset.plane), Math.floor(down), Math.floor(right)]);
   };
   const pictures = frames.map((frame, plane) =>
-    h("figure", {},
-      h("div", {class: "picture"},
+    h(
+      "figure",
+      {},
+      h(
+        "div",
+        { class: "picture" },
         thumbnail(view.rows, columns, (row, column) => colour(value([plane, row, column])), {
-          "data-plane": plane, style: {width: `${wide * columns}px`, height: `${tall * view.rows}px`},
+          "data-plane": plane,
+          style: { width: `${wide * columns}px`, height: `${tall * view.rows}px` },
         }),
-        frame),
-      view.planes > 1 ? h("figcaption", {}, `head ${plane}`) : null));
+        frame,
+      ),
+      view.planes > 1 ? h("figcaption", {}, `head ${plane}`) : null,
+    ),
+  );
   const stage = h(
     "div",
     {
-      class: "planes", tabindex: "0", role: "group", "data-key": "planes",
+      class: "planes",
+      tabindex: "0",
+      role: "group",
+      "data-key": "planes",
       "aria-label": `Cells of ${name}. Arrow keys move, Page Up and Page Down change the head, Enter opens a cell.`,
       onpointermove: (event) => show(under(event)),
       onpointerleave: () => show(null),
@@ -78,19 +93,28 @@ export function planes(lab, pass, name, tensor, pick) {
     pictures,
   );
   const left = view.all - columns;
-  return h("div", {class: "tensor"}, h("div", {class: "scroller", tabindex: "-1"}, stage), caption,
-    left ? h("p", {class: "note"}, `The ${columns} columns with the largest numbers; ${left} are left out.`) : null);
+  return h(
+    "div",
+    { class: "tensor" },
+    h("div", { class: "scroller", tabindex: "-1" }, stage),
+    caption,
+    left ? h("p", { class: "note" }, `The ${columns} columns with the largest numbers; ${left} are left out.`) : null,
+  );
 }
 
 const MOVES = {
-  ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0], ArrowLeft: [0, 0, -1], ArrowRight: [0, 0, 1],
-  PageUp: [-1, 0, 0], PageDown: [1, 0, 0],
+  ArrowUp: [0, -1, 0],
+  ArrowDown: [0, 1, 0],
+  ArrowLeft: [0, 0, -1],
+  ArrowRight: [0, 0, 1],
+  PageUp: [-1, 0, 0],
+  PageDown: [1, 0, 0],
 };
 const clamp = (at, size) => Math.min(size - 1, Math.max(0, at));
 
 // Which axis is a picture, which its rows and columns; n is always the first sentence.
 function viewOf(tensor, letters) {
-  const {shape} = tensor;
+  const { shape } = tensor;
   const rank = shape.length;
   const [plane, row] = rank < 4 ? [-1, rank - 2] : letters[2] === "h" ? [2, 1] : [1, 2];
   const all = shape[rank - 1];
@@ -102,10 +126,15 @@ function viewOf(tensor, letters) {
     return at;
   };
   const rows = row >= 0 ? shape[row] : 1;
-  const columns = all > WIDEST ? strongest(tensor, all) : Array.from({length: all}, (_, i) => i);
+  const columns = all > WIDEST ? strongest(tensor, all) : Array.from({ length: all }, (_, i) => i);
   const place = (a, r, c) => index(a, r, c).reduce((sum, i, axis) => sum * shape[axis] + i, 0);
   return {
-    planes: plane >= 0 ? shape[plane] : 1, rows, columns, all, index, place,
+    planes: plane >= 0 ? shape[plane] : 1,
+    rows,
+    columns,
+    all,
+    index,
+    place,
     axes: (...at) => index(...at).map((i, axis) => [letters[axis], i]),
   };
 }
@@ -120,9 +149,9 @@ function strongest(tensor, all) {
 
 // What index i of an axis stands for, in words.
 function labels(lab, pass, name) {
-  const {asks, answers} = lab.axesOf(name, pass);
-  const words = {q: asks, k: answers, s: lab.words(pass.src, "src"), t: lab.words(pass.trg, "trg")};
-  const names = {h: "head", d: "channel", e: "channel", f: "channel", _: "", n: ""};
+  const { asks, answers } = lab.axesOf(name, pass);
+  const words = { q: asks, k: answers, s: lab.words(pass.src, "src"), t: lab.words(pass.trg, "trg") };
+  const names = { h: "head", d: "channel", e: "channel", f: "channel", _: "", n: "" };
   return (letter, i) => {
     if (letter === "1" || (letter === "n" && i === 0)) return "";
     if (letter === "v") return `“${readable(lab.vocab.trg.piece(i))}”`;

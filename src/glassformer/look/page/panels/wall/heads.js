@@ -33,34 +33,38 @@ export function kept(pass, name, make) {
 }
 
 // One map of a pass: {rows, columns, at(row, column)}; head "mean" is the mean over all heads.
-export function mapOf(pass, {part, layer, head}) {
-  const {shape: [, heads, rows, columns], data} = pass.taps.get(tapOf(part, layer));
+export function mapOf(pass, { part, layer, head }) {
+  const {
+    shape: [, heads, rows, columns],
+    data,
+  } = pass.taps.get(tapOf(part, layer));
   const size = rows * columns;
-  const mean = () => data.slice(0, size).map((_, cell) => {
-    let sum = 0;
-    for (let at = cell; at < data.length; at += size) sum += data[at];
-    return sum / heads;
-  });
+  const mean = () =>
+    data.slice(0, size).map((_, cell) => {
+      let sum = 0;
+      for (let at = cell; at < data.length; at += size) sum += data[at];
+      return sum / heads;
+    });
   const own = () => data.subarray(head * size, (head + 1) * size);
   const weights = head === "mean" ? kept(pass, `mean ${part}.${layer}`, mean) : own();
-  return {rows, columns, at: (row, column) => weights[row * columns + column]};
+  return { rows, columns, at: (row, column) => weights[row * columns + column] };
 }
 
 // Numbers of one map (`rows` and `columns` say how much of it counts), padding rows left out:
 //   {entropy, most_entropy, peak, distance, on_..., walk, caption, sentence}, named as HeadStatistics' fields
 // null: no row may look there, or the question has no meaning.
-export function statistics(lab, pass, {part, layer, head}, map) {
+export function statistics(lab, pass, { part, layer, head }, map) {
   return kept(pass, `statistics ${part}.${layer}.${head} ${map.rows}`, () => measured(lab, pass, part, map));
 }
 
 function measured(lab, pass, part, map) {
-  const {config} = lab.model;
+  const { config } = lab.model;
   const usual = usualMask(part, pass.src, pass.trg, config);
   const clicked = masksOf(lab.state.masks, pass.src, pass.trg, config)[part];
   const isOpen = clicked ? (row, column) => clicked.data[row * usual.columns + column] === 1 : usual.open;
   const asks = part === "encoder" ? [pass.src, config.src_pad_idx] : [pass.trg, config.trg_pad_idx];
-  const real = Array.from({length: map.rows}, (_, row) => row).filter((row) => asks[0][row] !== asks[1]);
-  const columns = Array.from({length: map.columns}, (_, column) => column);
+  const real = Array.from({ length: map.rows }, (_, row) => row).filter((row) => asks[0][row] !== asks[1]);
+  const columns = Array.from({ length: map.columns }, (_, column) => column);
   const isWord = columns.map((column) => usual.words(0, column));
   const words = columns.filter((column) => isWord[column]);
   const mean = (of, over = real) => (over.length ? over.reduce((sum, row) => sum + of(row), 0) / over.length : null);
@@ -84,7 +88,7 @@ function measured(lab, pass, part, map) {
     on_padding: mean((row) => total(row, (column) => (isWord[column] ? 0 : 1))),
     walk: own ? null : walkOf(real, words.slice(0, -1), weights),
   };
-  return {...found, ...captionOf(found)};
+  return { ...found, ...captionOf(found) };
 }
 
 // The correlation of a row's place with the place it looks at among `words`, a row counting by its weight there:
@@ -92,8 +96,10 @@ function measured(lab, pass, part, map) {
 function walkOf(rows, words, weights) {
   if (rows.length < 3) return null;
   const counts = rows.map((row) => words.reduce((sum, column) => sum + weights.get(row)[column], 0));
-  const looked = rows.map((row, at) =>
-    words.reduce((sum, column) => sum + weights.get(row)[column] * column, 0) / Math.max(1e-12, counts[at]));
+  const looked = rows.map(
+    (row, at) =>
+      words.reduce((sum, column) => sum + weights.get(row)[column] * column, 0) / Math.max(1e-12, counts[at]),
+  );
   const dot = (one, other) => counts.reduce((sum, count, at) => sum + count * one[at] * other[at], 0);
   const ones = rows.map(() => 1);
   const centred = (values) => {
@@ -106,7 +112,7 @@ function walkOf(rows, words, weights) {
 
 // {caption, sentence}: a few words for under a picture, and the same as a sentence.
 function captionOf(found) {
-  const say = (caption, sentence) => ({caption, sentence});
+  const say = (caption, sentence) => ({ caption, sentence });
   const peak = `its largest weight is ${percent(found.peak ?? 0)} on average.`;
   if (!found.most_entropy) return say("no choice: one word", "Each row has one word to look at.");
   if (found.entropy >= EVEN * found.most_entropy) {

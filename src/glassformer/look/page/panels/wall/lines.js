@@ -21,20 +21,26 @@ export function lines(asks, answers, weight, row) {
   return svg(
     "svg",
     {
-      class: "lines", viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, "aria-hidden": "true",
+      class: "lines",
+      viewBox: `0 0 ${WIDTH} ${height}`,
+      width: WIDTH,
+      height,
+      "aria-hidden": "true",
       "font-size": Math.min(12, tall - 0.5),
     },
     drawn.map(([from, to, w]) =>
       svg("path", {
         d: `M${LEFT} ${y(from)}C${(LEFT + RIGHT) / 2} ${y(from)} ${(LEFT + RIGHT) / 2} ${y(to)} ${RIGHT} ${y(to)}`,
-        "stroke-width": (row === null ? 4 : 12) * w + 0.5, "stroke-opacity": 0.25 + 0.75 * w,
-      })),
+        "stroke-width": (row === null ? 4 : 12) * w + 0.5,
+        "stroke-opacity": 0.25 + 0.75 * w,
+      }),
+    ),
     asks.map((word, at) => text(word, LEFT - 6, y(at), "end", at === row)),
     answers.map((word, at) => text(word, RIGHT + 6, y(at), "start", at === strongest)),
   );
 }
 
 const text = (word, x, y, anchor, marked) =>
-  svg("text", {x, y: y + 4, "text-anchor": anchor, class: marked ? "here" : null}, short(readable(word)));
+  svg("text", { x, y: y + 4, "text-anchor": anchor, class: marked ? "here" : null }, short(readable(word)));
 
 const short = (word) => (word.length > 9 ? `${word.slice(0, 8)}…` : word);
