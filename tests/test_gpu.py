@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from glassformer.decode import DecodingConfig, greedy
-from glassformer.look import watch
+from glassformer.look import explain, watch
+from glassformer.look.edits import zero_head
 from glassformer.model.fused import use_fused
 from glassformer.train import TrainingConfig, train_step
 from glassformer.train.step import make_optimizer
@@ -49,6 +50,21 @@ def test_a_watched_pass_has_its_values_on_the_gpu() -> None:
     with watch(model) as seen:
         model(src.cuda(), trg.cuda())
     assert seen["decoder.layers.0.cross_attention.attention"].value.is_cuda
+
+
+def test_an_edit_and_an_explanation_on_the_gpu_are_the_cpus() -> None:
+    src, trg = small_batch()
+    name = "decoder.layers.0.cross_attention.attention"
+    told = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        model = small_model().to(device)
+        with watch(model, edit={name: zero_head(1)}) as seen:
+            logits = model(src.to(device), trg.to(device))
+        cell = explain(seen, "decoder.layers.0.cross_attention.energy", (0, 0, 1, 2))
+        told.append((logits.cpu(), cell.total))
+    torch.testing.assert_close(told[1][0], told[0][0], rtol=0, atol=1e-11)
+    assert told[1][1] == pytest.approx(told[0][1], abs=1e-11)
 
 
 def test_a_training_step_in_bfloat16_lowers_the_loss() -> None:

@@ -116,10 +116,9 @@ class Shelf:
         self, name: str, role: str, label: str, loaded: Loaded, facts: Mapping[str, Any], *, with_weights: bool = True
     ) -> None:
         model, vocabularies, config = loaded
-        blob, tensors = None, None
-        if with_weights:
-            blob = f"weights-{len(self.models)}"
-            tensors, self.blobs[blob] = packed_weights(model)
+        blob = f"weights-{len(self.models)}" if with_weights else None
+        if blob:
+            _, self.blobs[blob] = packed_weights(model)
         own_facts = {"parameters": sum(parameter.numel() for parameter in model.parameters())}
         seed = config.run.get("training", {}).get("seed")
         src, trg = self.vocabulary_places(vocabularies)
@@ -132,7 +131,7 @@ class Shelf:
                 "src": src,
                 "trg": trg,
                 "blob": blob,
-                "tensors": tensors,
+                "tensors": weights_table(model),
                 "hash": weights_hash(model),
                 "facts": own_facts | ({} if seed is None else {"seed": seed}) | dict(facts),
             }
@@ -168,14 +167,22 @@ def read(loaded: Loaded, sentence: str, decoding: DecodingConfig) -> Pair:
     return Pair(src, [trg_vocabulary.start_id, *answer.ids][:most])
 
 
+def weights_table(model: Transformer) -> TensorTable:
+    """Where each weight lies in the packed ones; a tied table once."""
+    table: TensorTable = []
+    offset = 0
+    for name, tensor in weights_of(model).items():
+        table.append((name, list(tensor.shape), offset))
+        offset += tensor.numel()
+    return table
+
+
 def packed_weights(model: Transformer) -> tuple[TensorTable, bytes]:
-    """The model's weights in little-endian float16, a tied table once, and where each of them lies.
+    """The model's weights in little-endian float16, and where each of them lies.
 
     Raises UserError for a weight that is too large for it.
     """
-    table: TensorTable = []
     parts: list[bytes] = []
-    offset = 0
     for name, tensor in weights_of(model).items():
         half = tensor.detach().cpu().to(torch.float16)
         if not half.isfinite().all():
@@ -183,10 +190,8 @@ def packed_weights(model: Transformer) -> tuple[TensorTable, bytes]:
                 f"{name} holds {tensor.abs().max().item():g}, and the page's float16 ends at 65504: this model cannot "
                 "be shown there. Take another checkpoint."
             )
-        table.append((name, list(tensor.shape), offset))
         parts.append(half.numpy().astype("<f2").tobytes())
-        offset += tensor.numel()
-    return table, b"".join(parts)
+    return weights_table(model), b"".join(parts)
 
 
 def size_of(model: Transformer) -> int:

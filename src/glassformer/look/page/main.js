@@ -4,7 +4,7 @@ import { START } from "glass/address.js";
 import { blob, payload } from "glass/blobs.js";
 import { choice, h, redraw, toggle } from "glass/dom.js";
 import { Model } from "glass/engine/model.js";
-import { Lab } from "glass/lab.js";
+import { Lab, Problem } from "glass/lab.js";
 import { footer } from "glass/panels/footer.js";
 import { microscope } from "glass/panels/cell.js";
 import { beam } from "glass/panels/beam.js";
@@ -23,7 +23,6 @@ import { Vocabulary } from "glass/tokens.js";
 const ROOMS = [story, plan, masks, wall, microscope, journey, ledger, surgery, beam, time];
 
 export async function start() {
-  const began = performance.now();
   const data = payload();
   const models = await openModels(data);
   const lab = new Lab(
@@ -36,7 +35,7 @@ export async function start() {
   lab.onChange(draw);
   await lab.start();
   window.glass.ready = true;
-  window.glass.opened = performance.now() - began;
+  window.glass.opened = performance.now(); // milliseconds since the file was asked for
 }
 
 // Something with get(id) -> model: computed here, or by the server, or recorded.
@@ -105,8 +104,10 @@ function frame(lab) {
       const draw = current.mount(content, lab);
       const drawQuestion = question(ask, content, lab, current);
       room.replaceChildren(heading(current, lab), ask, content);
+      const trouble = h("p", { class: "problem", role: "status" });
+      room.append(trouble);
       drawRoom = async () => {
-        await draw();
+        trouble.textContent = await problemOf(draw);
         drawQuestion();
       };
     }
@@ -115,6 +116,17 @@ function frame(lab) {
     if (!beside.hidden) drawBeside();
     drawFoot();
   };
+}
+
+// What cannot be done here, in words, where drawing fails for that reason: a beam asked of a recording, say.
+async function problemOf(draw) {
+  try {
+    await draw();
+    return "";
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return error.message;
+  }
 }
 
 const skip = () =>
@@ -149,7 +161,7 @@ function header(lab) {
     h(
       "button",
       { type: "button", class: "quiet", "data-key": "theme", onclick: () => lab.set({ theme: next }, { quiet: true }) },
-      `${sign} ${lab.state.theme}`,
+      `${sign} theme: ${lab.state.theme}`,
     ),
   ];
 }
