@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# One thread a process, here and in those that tests start: with several workers on few cores PyTorch's threads wait
+# for each other at every step.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from jaxtyping import install_import_hook
 
@@ -17,8 +21,9 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """Every test starts from the same random state; a test that needs another seed sets it itself."""
+    """Every test starts from the same random state and with one thread; a test that needs others sets them itself."""
     torch.manual_seed(0)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

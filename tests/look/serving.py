@@ -14,8 +14,8 @@ from torch import Tensor
 
 from glassformer.checkpoint import Config, Loaded
 from glassformer.data import Vocabularies, Vocabulary
-from glassformer.look.serve import listening, server_of
-from glassformer.look.web import page_app
+from glassformer.look.server.serve import listening, server_of
+from glassformer.look.server.web import page_app
 from tests.small import small_model
 
 WORDS = ["a b c d e f g", "g f e d c b a"]

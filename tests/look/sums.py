@@ -2,7 +2,7 @@
 
 import random
 
-from glassformer.look.cells import Cell
+from glassformer.look.arithmetic.cells import Cell
 
 ROUNDING = 1e-12
 

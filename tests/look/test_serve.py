@@ -21,9 +21,9 @@ from glassformer.checkpoint import Loaded
 from glassformer.decode import DecodingConfig, beam_search, greedy
 from glassformer.errors import UserError
 from glassformer.look.edits import uniform, zero_head
-from glassformer.look.serve import listening, serve, served_page
+from glassformer.look.server.serve import listening, serve, served_page
+from glassformer.look.server.web import MOST_BYTES
 from glassformer.look.watch import watch
-from glassformer.look.web import MOST_BYTES
 from tests.look.serving import Answer, Client, serving, small_loaded
 
 HTML = "<!doctype html><title>a page</title>"
@@ -338,7 +338,7 @@ def test_the_served_page_may_ask_its_server_and_carries_no_weights_of_its_model(
 
 
 SERVER = """
-from glassformer.look import serve
+from glassformer.look.server import serve
 from tests.look.serving import small_loaded
 serve.served_page = lambda *_: "a page"
 serve.serve(small_loaded(), port=0, announce=lambda address: print(address, flush=True))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from glassformer.look.source import Bound, Sources
+from glassformer.look.watching.source import Bound, Sources
 
 TEXT = """
 from torch import Tensor, einsum, nn

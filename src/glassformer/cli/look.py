@@ -44,7 +44,7 @@ def look(
 
     loaded = open_model(model, machine) if model else sisters()["honest"].loaded
     if serve:
-        from glassformer.look.serve import serve as run_server
+        from glassformer.look.server.serve import serve as run_server
 
         run_server(loaded, sentence, port, lambda address: announce(address, show), folder=model)
         return

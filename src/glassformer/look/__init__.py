@@ -9,8 +9,8 @@
 Data for programs comes from functions that return rows and pictures with `to_dict()`, drawings are rich renderables.
 """
 
+from glassformer.look.arithmetic.cells import Cell, Term
 from glassformer.look.attention import attention_drawing, attention_picture, attention_wall
-from glassformer.look.cells import Cell, Term
 from glassformer.look.edits import replace_with, uniform, zero, zero_channel, zero_head
 from glassformer.look.explain import explain
 from glassformer.look.files import save_drawing

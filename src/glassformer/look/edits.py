@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from glassformer.errors import UserError, unknown_name
-from glassformer.look.source import Axes
+from glassformer.look.watching.source import Axes
 
 Edit = Callable[[Tensor], Tensor]
 

@@ -14,11 +14,11 @@ from functools import partial
 from torch import Tensor
 
 from glassformer.errors import UserError
-from glassformer.look.arithmetic import account_of
-from glassformer.look.cells import Account, Cell, Term, product
-from glassformer.look.line import Line
+from glassformer.look.arithmetic.cells import Account, Cell, Term, product
+from glassformer.look.arithmetic.line import Line
+from glassformer.look.arithmetic.rules import account_of
 from glassformer.look.seen import Seen, Tap
-from glassformer.look.steps import Key, key
+from glassformer.look.watching.steps import Key, key
 
 
 def explain(seen: Seen, name: str, index: Sequence[int], call: int = -1) -> Cell:

@@ -11,8 +11,8 @@ from torch import Tensor
 from glassformer.errors import UserError, unknown_name
 from glassformer.look.html import Html
 from glassformer.look.listing import seen_drawing, tap_drawing
-from glassformer.look.source import Axes
-from glassformer.look.steps import Key, Step
+from glassformer.look.watching.source import Axes
+from glassformer.look.watching.steps import Key, Step
 
 PACKAGE = Path(__file__).parents[2]
 

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from glassformer.look.edits import Edit, Edits
-from glassformer.look.recorder import Recorder
 from glassformer.look.seen import Seen, Use
+from glassformer.look.watching.recorder import Recorder
 from glassformer.model.attention import MultiHeadAttention, attention
 from glassformer.model.fused import fused_attention
 

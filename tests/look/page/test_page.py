@@ -48,8 +48,7 @@ def test_every_room_is_reached_by_its_key_and_by_tab(open_page: Any, reverse_pag
     assert {f"room {room}" for room in ROOMS} <= reached
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("width", "dark"), [(360, False), (1440, True)])
 def test_every_room_is_readable_and_accessible(open_page: Any, reverse_page: Path, width: int, dark: bool) -> None:
     page = open_page(
         reverse_page, fragment(cell="decoder.layers.0.cross_attention.attention@0.0.1.2"), width=width, dark=dark

@@ -104,7 +104,7 @@ function frame(lab) {
       const draw = current.mount(content, lab);
       const drawQuestion = question(ask, content, lab, current);
       room.replaceChildren(heading(current, lab), ask, content);
-      const trouble = h("p", { class: "problem", role: "status" });
+      const trouble = h("p", { class: "trouble", role: "status" });
       room.append(trouble);
       drawRoom = async () => {
         trouble.textContent = await problemOf(draw);

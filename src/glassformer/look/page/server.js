@@ -63,7 +63,7 @@ function asData({ edits = [], other = null, clicked = {} }) {
   return { edits, other, masks: clicked };
 }
 
-/** The JSON's length, the JSON, float32 numbers: see `framed` in look/asked.py. */
+/** The JSON's length, the JSON, float32 numbers: see `framed` in look/server/asked.py. */
 function unframed(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));

@@ -67,7 +67,7 @@ function scrub(lab, all, here) {
 function lossCurve(lab, all, here) {
   const points = lab.payload.curve;
   if (points.length < 2) return null;
-  const [width, height, pad] = [640, 150, 34];
+  const [width, height, pad] = [640, 150, 46];
   const last = points.at(-1)[0];
   const losses = points.map(([, loss]) => loss);
   const [low, high] = [Math.min(...losses), Math.max(...losses)];

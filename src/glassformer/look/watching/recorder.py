@@ -17,10 +17,10 @@ from torch.utils.hooks import RemovableHandle
 
 import glassformer.model
 from glassformer.look.edits import Edits
-from glassformer.look.running import MODULE_CALL, Call, Noted, Running, distance, letters
 from glassformer.look.seen import Seen, Tap
-from glassformer.look.source import Bound, Code, Site, Statement, read_sources
-from glassformer.look.steps import Step, edit, holds_tensors, is_in_place, key, moved
+from glassformer.look.watching.running import MODULE_CALL, Call, Noted, Running, distance, letters
+from glassformer.look.watching.source import Bound, Code, Site, Statement, read_sources
+from glassformer.look.watching.steps import Step, edit, holds_tensors, is_in_place, key, moved
 
 RING_0 = frozenset(str(file) for file in Path(glassformer.model.__path__[0]).glob("*.py"))
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from glassformer.look.cells import Cell, constant
-from glassformer.look.steps import Step, is_reflected
+from glassformer.look.arithmetic.cells import Cell, constant
+from glassformer.look.watching.steps import Step, is_reflected
 
 Index = tuple[int, ...]
 

@@ -8,8 +8,8 @@ from types import CodeType, FrameType
 import torch
 from torch import Tensor, nn
 
-from glassformer.look.source import Axes, Bound, Code
-from glassformer.look.steps import Step
+from glassformer.look.watching.source import Axes, Bound, Code
+from glassformer.look.watching.steps import Step
 
 TORCH = str(Path(torch.__file__).parent)
 OURS = str(Path(__file__).parent)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from glassformer.look.cells import Account, constant, made_from, number, product
-from glassformer.look.line import Line
-from glassformer.look.steps import key, mapped, tensors
-from glassformer.look.sums import average, einsum, layer_norm, linear, matmul, rms_norm, softmax, total
+from glassformer.look.arithmetic.cells import Account, constant, made_from, number, product
+from glassformer.look.arithmetic.line import Line
+from glassformer.look.arithmetic.sums import average, einsum, layer_norm, linear, matmul, rms_norm, softmax, total
+from glassformer.look.watching.steps import key, mapped, tensors
 
 
 def account_of(line: Line) -> Account:

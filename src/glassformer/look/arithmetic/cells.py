@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glassformer.look.html import Html
-from glassformer.look.source import Axes
+from glassformer.look.watching.source import Axes
 
 Kind = Literal["tap", "weight", "step", "number", "given"]
 SHOWN = 8

@@ -7,9 +7,9 @@ import string
 import torch
 from torch import Tensor
 
-from glassformer.look.cells import Account, Cell, Term, constant, made, made_from, number, product
-from glassformer.look.line import Line
-from glassformer.look.steps import tensors
+from glassformer.look.arithmetic.cells import Account, Cell, Term, constant, made, made_from, number, product
+from glassformer.look.arithmetic.line import Line
+from glassformer.look.watching.steps import tensors
 
 
 def einsum(line: Line) -> Account:

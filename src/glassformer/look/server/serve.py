@@ -35,7 +35,7 @@ def serve(
     try:
         import uvicorn  # noqa: F401
 
-        from glassformer.look.web import page_app
+        from glassformer.look.server.web import page_app
     except ImportError as error:
         raise UserError(
             "--serve needs FastAPI and uvicorn, which are not installed: pip install 'glassformer[web]'"

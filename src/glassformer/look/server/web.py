@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from glassformer.checkpoint import Loaded
 from glassformer.errors import UserError
-from glassformer.look.asked import Asked, AskedAnswer, AskedPass, Refused, Served
+from glassformer.look.server.asked import Asked, AskedAnswer, AskedPass, Refused, Served
 
 MOST_BYTES = 256 * 1024  # of a request's body
 READ_ON = 16 * MOST_BYTES  # a longer body is read so far, as most clients listen only when they have sent all

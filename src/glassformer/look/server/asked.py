@@ -14,7 +14,8 @@ from glassformer.checkpoint import Loaded
 from glassformer.data import Vocabulary
 from glassformer.decode import DecodingConfig
 from glassformer.errors import UserError
-from glassformer.look.answers import (
+from glassformer.look.pack import Pair, recording
+from glassformer.look.server.answers import (
     Changes,
     Cut,
     Writing,
@@ -25,7 +26,6 @@ from glassformer.look.answers import (
     seen_in_pass,
     write_steps,
 )
-from glassformer.look.pack import Pair, recording
 
 MOST_TOKENS = 256  # of a sentence: every attention is this number squared, and each of them is sent
 

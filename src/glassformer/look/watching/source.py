@@ -12,7 +12,7 @@ from functools import cache
 from types import CodeType
 from typing import Any, NamedTuple
 
-from glassformer.look.order import Order, Writing, blocks, numbered
+from glassformer.look.watching.order import Order, Writing, blocks, numbered
 
 Axes = tuple[str, ...]
 Span = tuple[int | None, int | None, int | None, int | None]  # first line, last line, first column, last column
