@@ -39,6 +39,7 @@ class Telling(Callback):
 def train(folder: Path, line: Connection, hold: int | None, choices: dict[str, Any]) -> None:
     """Train in `folder`, from its newest checkpoint if there is one; exit as the command line would."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
     trainer = small_trainer(folder, [Telling(line, hold)], **choices)
     if newest_good(folder / "checkpoints"):
         trainer.resume()
