@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from glassformer.runs.experiment import Experiment
 
 WORD = "attention"
-KEPT_FOR_LOOK = 6  # models over the training, for the time slider of the page
+KEPT_FOR_LOOK = 5  # models over the training, for the time slider of the page
 SHOWN = ("src_mask", "memory", "trg_mask", "decoder.layers.*.cross_attention.*", "decoded", "logits")
 SCORE_NAMES = {"per": "phonemes wrong (PER)", "wer": "words not wholly right (WER)"}
 

@@ -157,7 +157,7 @@ def test_an_edit_written_as_python_does_the_same(engine: Engine, edits: list[dic
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        ('["memroy", (value) => value]', 'no value of this model is called "memroy"'),
+        ('["remembered", (value) => value]', 'no value of this model is called "remembered"'),
         ('["memory", (value) => value.flatten()]', 'edit of "memory": shape'),
     ],
 )

@@ -105,6 +105,13 @@ def test_an_address_that_makes_no_sense_still_opens(open_page: Any, reverse_page
     assert page.inner_text("main h2")
 
 
+def test_an_address_that_cannot_be_read_shows_the_example_and_says_why(open_page: Any, reverse_page: Path) -> None:
+    page = open_page(reverse_page, "room=wall&src=" + "+".join("a" * 40))
+    assert "max_length=" in page.inner_text(".problem")
+    assert page.evaluate("glass.lab.src.length") == 8
+    assert page.inner_text("main h2") == "Attention wall"
+
+
 def test_what_cannot_be_read_is_said_and_what_was_there_stays(open_page: Any, reverse_page: Path) -> None:
     page = open_page(reverse_page)
     before = page.evaluate("glass.lab.src.length")

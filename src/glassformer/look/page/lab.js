@@ -1,6 +1,6 @@
 // The laboratory: what is on screen (`state`) and everything computed for it. Panels read it, `set` changes it.
 
-import { fromAddress, toAddress } from "glass/address.js";
+import { fromAddress, START, toAddress } from "glass/address.js";
 import { beamSearch, limitFor, write } from "glass/engine/decode.js";
 import { editMap } from "glass/engine/edits.js";
 import { Random } from "glass/engine/random.js";
@@ -27,8 +27,14 @@ export class Lab {
     addEventListener("hashchange", () => this.#take(fromAddress(location.hash)));
   }
 
-  start() {
-    return this.#take(fromAddress(location.hash));
+  // What the address asks for; where that cannot be read, the page's own example, and why.
+  async start() {
+    await this.#take(fromAddress(location.hash));
+    if (this.pass) return;
+    const { problem, state } = this;
+    await this.#take({ ...START, room: state.room, theme: state.theme });
+    this.problem = problem;
+    this.#tell();
   }
 
   onChange(listener) {
@@ -50,6 +56,7 @@ export class Lab {
     this.problem = "";
     await this.#tried(() => this.#compute());
     if (version !== this.version) return;
+    if (!this.pass) return;
     this.#tell();
     this.milliseconds.push(performance.now() - began);
     if (this.problem) return;

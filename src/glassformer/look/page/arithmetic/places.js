@@ -33,7 +33,7 @@ export function carried({ side, layer, path, part }) {
 }
 
 // What the sublayer itself reads: with pre-norm the normed, with post-norm the stream as it is.
-export const readBy = (config, place) =>
+export const readerOf = (config, place) =>
   config.norm === "pre" ? `${place.path}.${place.part}_residual.normed` : carried(place);
 
 // What leaves the sublayer's residual connection.

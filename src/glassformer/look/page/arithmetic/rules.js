@@ -1,6 +1,6 @@
 // One rule for each quantity of the model, by the kind of its place: (reader, place, index) -> terms and what follows.
 
-import { carried, depthOf, hasFinalNorms, leaving, maskOf, readBy } from "glass/arithmetic/places.js";
+import { carried, depthOf, hasFinalNorms, leaving, maskOf, readerOf } from "glass/arithmetic/places.js";
 import { each, number, product } from "glass/arithmetic/reader.js";
 import { ACTIVATIONS } from "glass/engine/activations.js";
 
@@ -172,7 +172,7 @@ const projection =
   (quantity, letter) =>
   (read, place, [n, at, h, d]) => {
     const own = quantity === "queries" || place.part === "self_attention";
-    const from = own ? readBy(read.config, place) : "memory";
+    const from = own ? readerOf(read.config, place) : "memory";
     const width = read.shape(`${place.path}.${place.part}.${quantity}`)[3];
     return linear(read, {
       rule: `${quantity} = x Wᵀ + b, cut into heads`,
@@ -252,7 +252,7 @@ const attention = {
 
 const feedForward = {
   hidden: (read, place, [n, t, f]) => {
-    const from = readBy(read.config, place);
+    const from = readerOf(read.config, place);
     const { activation } = read.config;
     return linear(read, {
       rule: `hidden = ${activation}(x Wᵀ + b)`,
