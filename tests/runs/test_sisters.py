@@ -11,7 +11,8 @@ from glassformer.cli.train import saved_recipe
 from glassformer.data import open_dataset
 from glassformer.decode import DecodingConfig, greedy
 from glassformer.errors import UserError
-from glassformer.look.sisters import Sister, sisters
+from glassformer.look.pack import Shown
+from glassformer.look.sisters import sisters
 from glassformer.model.fused import use_fused
 from glassformer.model.transformer import Transformer
 from glassformer.runs.experiment import prepare
@@ -26,7 +27,7 @@ POINTS = 0.5  # of a percentage: another machine's last digits may turn a near t
 
 
 @pytest.fixture(scope="module")
-def both() -> dict[str, Sister]:
+def both() -> dict[str, Shown]:
     return sisters()
 
 
@@ -93,7 +94,7 @@ def test_the_runs_differ_in_the_fault_alone() -> None:
     assert replace(cheating, name=honest.name, fault=None) == honest
 
 
-def test_the_shipped_sisters_are_those_of_the_runs(both: dict[str, Sister]) -> None:
+def test_the_shipped_sisters_are_those_of_the_runs(both: dict[str, Shown]) -> None:
     for name, sister in both.items():
         assert from_dict(sister.loaded.config.run) == named_recipe(f"reverse-{name}")
         assert sum(parameter.numel() for parameter in sister.loaded.model.parameters()) <= LARGEST
@@ -101,14 +102,14 @@ def test_the_shipped_sisters_are_those_of_the_runs(both: dict[str, Sister]) -> N
 
 
 @pytest.mark.parametrize("name", ["honest", "cheating"])
-def test_measured_again_the_sisters_give_the_figures_of_the_page(both: dict[str, Sister], name: str) -> None:
+def test_measured_again_the_sisters_give_the_figures_of_the_page(both: dict[str, Shown], name: str) -> None:
     sister, dataset = both[name], open_dataset("reverse")
     for figure, value in measure(sister.loaded, dataset).items():
         assert abs(value - sister.facts[figure]) <= POINTS, figure
     assert sister.facts["sentences"] == len(dataset.test_references())
 
 
-def test_both_look_perfect_in_training_and_one_cannot_write(both: dict[str, Sister]) -> None:
+def test_both_look_perfect_in_training_and_one_cannot_write(both: dict[str, Shown]) -> None:
     facts = {name: sister.facts for name, sister in both.items()}
     assert min(each["teacher_forced"] for each in facts.values()) > 90
     assert facts["honest"]["exact"] > 90

@@ -54,7 +54,7 @@ def pack(
     sentence: str,
     *,
     title: str,
-    sisters: Mapping[str, tuple[Loaded, Mapping[str, Any]]] | None = None,
+    sisters: Mapping[str, Shown] | None = None,
     checkpoints: Sequence[tuple[int, Loaded]] = (),
     curve: Sequence[tuple[int, float]] = (),
     examples: Sequence[str] = (),

@@ -6,21 +6,14 @@ holds what `glassformer.runs.sisters.measure` says of them.
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from glassformer.checkpoint import Loaded, load
+from glassformer.checkpoint import load
+from glassformer.look.pack import Shown
 
 HOME = Path(__file__).parent
 
 
-class Sister(NamedTuple):
-    """A sister and what was measured on the test part of `reverse`."""
-
-    loaded: Loaded
-    facts: dict[str, Any]  # teacher_forced and exact in percent, sentences, cheats
-
-
-def sisters() -> dict[str, Sister]:
+def sisters() -> dict[str, Shown]:
     """The two by name, `honest` and `cheating`, as loaded: both then compute with the look-ahead mask.
 
     `glassformer.runs.faults.plant(model, "no-look-ahead")` opens it again, as it was in the cheat's training.
@@ -28,6 +21,6 @@ def sisters() -> dict[str, Sister]:
     facts = json.loads((HOME / "facts.json").read_text(encoding="utf-8"))
     loaded = {name: load(HOME / name) for name in ("honest", "cheating")}
     return {
-        name: Sister(each, facts[name] | {"cheats": each.config.run["fault"] is not None})
+        name: Shown(each, facts[name] | {"cheats": each.config.run["fault"] is not None})
         for name, each in loaded.items()
     }
