@@ -1,0 +1,175 @@
+"""From a function to a verdict, in this order: not started, random, right, a known mistake, two of them; and where it
+is none of them: crash, type and shape, NaN, spoilt input, and at last what properties hold and where it differs.
+
+A known mistake may crash or answer in another shape too, which is why the known ones are asked before those.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from glassformer.learn.checker.candidates import Candidates, Claim, candidates, claim, computed_in_float32
+from glassformer.learn.checker.locate import shape_problem, where_it_differs
+from glassformer.learn.checker.observe import Seen, behaviour, distance, has_nan, observe
+from glassformer.learn.checker.show import answered, question
+from glassformer.learn.checker.verdict import Verdict
+from glassformer.learn.exercise import Function, Part, Probe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What is known of a learner's file beside its behaviour; nothing where there is no file."""
+
+    parameters: tuple[str, ...] = ()
+    own_lines: Callable[[BaseException], tuple[str, ...]] = lambda error: ()
+    suspect: Callable[[str], str | None] = lambda pattern: None
+
+
+def judge(part: Part, function: Function, reading: Reading = Reading()) -> Verdict:
+    """What the function is, for one part of an exercise."""
+    known = candidates(part)
+    seen = tuple(observe(function, probe) for probe in known.probes)
+    if all(isinstance(each.error, NotImplementedError) for each in seen):
+        return Verdict(outcome="not started", function=part.function, headline=f"{part.function} is not written yet")
+    answer = behaviour(seen, known.right_seen)
+    again = behaviour([observe(function, probe, seed=1) for probe in known.probes], known.right_seen)
+    if distance(answer, again) > 1e-6:
+        return random(part)
+    claimed = claim(known, answer, float32=computed_in_float32(seen))
+    if claimed is None:
+        return unknown(part, function, known, seen, reading)
+    mistakes = [part.mistake(name) for name in claimed.candidate.mistakes]
+    notes = ["computed in float32: right to four digits"] if claimed.away > 1e-9 else []
+    if all(mistake.convention for mistake in mistakes):
+        notes += [f"{mistake.name}: {mistake.formula}. {mistake.look}" for mistake in mistakes]
+        return Verdict(
+            outcome="passed", function=part.function, headline=f"{part.function} is right", notes=tuple(notes)
+        )
+    return named(part, function, known, claimed, reading)
+
+
+def random(part: Part) -> Verdict:
+    """The same question got two answers."""
+    verdict = Verdict(
+        outcome="wrong", function=part.function, headline=f"{part.function} answers the same question in two ways",
+        question="What in it is random, and when should it be?", asked=part.asked,
+    )  # fmt: skip
+    if not part.when_random:
+        return verdict
+    mistake = part.mistake(part.when_random)
+    return replace(
+        verdict, mistakes=(mistake.name,), yours=(mistake.formula,), question=mistake.question,
+        symptom=(mistake.symptom,), look=(mistake.look,), sources=(mistake.source,),
+    )  # fmt: skip
+
+
+def named(part: Part, function: Function, known: Candidates, claimed: Claim, reading: Reading) -> Verdict:
+    """A known mistake, or two of them; with every name where several are one and the same function."""
+    mistakes = [part.mistake(name) for name in claimed.candidate.mistakes]
+    real = [mistake for mistake in mistakes if not mistake.convention]
+    names = claimed.candidate.names
+    number, far = len(known.probes), claimed.next_away
+    next_one = f"the next candidate is {far:.2g} away" if far < 1e6 else "no other answers in this way"
+    suspects = [line for mistake in real if mistake.suspect and (line := reading.suspect(mistake.suspect))]
+    return Verdict(
+        outcome="wrong",
+        function=part.function,
+        headline=f"{part.function} behaves like {' or '.join(names)}",
+        mistakes=tuple(mistake.name for mistake in real),
+        evidence=f"on {number} of {number} probes; {next_one}",
+        yours=tuple(mistake.formula for mistake in real),
+        asked=part.asked,
+        example=example(part, function, reading),
+        question=real[0].question,
+        symptom=tuple(mistake.symptom for mistake in real),
+        look=tuple(mistake.look for mistake in real) + tuple(suspects),
+        sources=tuple(mistake.source for mistake in real),
+        measured=measured(part, function),
+        notes=tuple(f"{m.name}: {m.formula}. {m.look}" for m in mistakes if m.convention),
+    )
+
+
+def unknown(part: Part, function: Function, known: Candidates, seen: tuple[Seen, ...], reading: Reading) -> Verdict:
+    """None of the known mistakes: say what can be said for certain."""
+    verdict = Verdict(outcome="wrong", function=part.function, headline="", asked=part.asked)
+    crashed = next(((probe, each) for probe, each in zip(known.probes, seen, strict=True) if each.error), None)
+    if crashed is not None and crashed[1].error is not None:
+        probe, error = crashed[0], crashed[1].error
+        unstarted = isinstance(error, NotImplementedError)
+        return replace(
+            verdict,
+            headline=f"{part.function} stops with {type(error).__name__}: {first_line(error)}",
+            details=(f"on '{probe.label}'", *reading.own_lines(error)),
+            question="Is an earlier exercise that it calls still empty?"
+            if unstarted
+            else "What are the shapes on that line?",
+        )
+    shape = shape_problem(part, known.probes, seen, known.right_seen)
+    if shape is not None:
+        return replace(
+            verdict, headline=f"{part.function}: {shape}", example=example(part, function, reading),
+            question="Which axis is which, letter by letter?",
+        )  # fmt: skip
+    told = replace(verdict, example=example(part, function, reading), measured=measured(part, function))
+    where = where_it_differs(part, known.probes, seen, known.right_seen)
+    with_nan = [probe.label for probe, each, right in zip(known.probes, seen, known.right_seen, strict=True)
+                if has_nan(each) and not has_nan(right)]  # fmt: skip
+    if with_nan:
+        return replace(
+            told, headline=f"{part.function} answers NaN on: {'; '.join(with_nan)}", where=where,
+            question="Which line divides 0 by 0, or takes infinity from infinity?",
+        )  # fmt: skip
+    if any(ours.spoilt and not right.spoilt for ours, right in zip(seen, known.right_seen, strict=True)):
+        return replace(
+            told, headline=f"{part.function} changes its arguments in place", where=where,
+            question="Which line writes into a tensor that belongs to the caller?",
+        )  # fmt: skip
+    held = tuple(each.says for each in part.properties if holds(each.holds, function))
+    failed = tuple(each.says for each in part.properties if each.says not in held)
+    return replace(
+        told,
+        headline=f"{part.function} is wrong in a way that is not one of the known mistakes",
+        where=where,
+        held=held,
+        failed=failed,
+        question=f"What would make this fail: {failed[0]}?" if failed else "What is special about where it differs?",
+    )
+
+
+def holds(check: Callable[[Function], bool], function: Function) -> bool:
+    try:
+        return bool(check(function))
+    except Exception:  # a property cannot hold for a function that stops
+        return False
+
+
+def measured(part: Part, function: Function) -> tuple[str, ...]:
+    said = []
+    for read in part.readers:
+        try:
+            sentence = read(function)
+        except Exception:  # nothing can be read from a function that stops
+            sentence = None
+        if sentence:
+            said.append(sentence)
+    return tuple(said)
+
+
+def example(part: Part, function: Function, reading: Reading) -> tuple[str, ...]:
+    """The first small example on which the function is not right: the call, its answer, the right one."""
+    for probe in part.examples():
+        right, yours = observe(part.wrong(), probe), observe(function, probe)
+        scale = [right]
+        if distance(behaviour([yours], scale), behaviour(scale, scale)) > 1e-6:
+            return (
+                *question(part, probe, reading.parameters),
+                f"  yours:    {answered(function, probe, observe)}",
+                f"  expected: {answered(part.wrong(), probe, observe)}",
+            )
+    return ()
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+__all__ = ["Probe", "Reading", "judge"]

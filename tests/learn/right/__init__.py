@@ -1,0 +1,1 @@
+"""Right answers in different styles, a module an exercise: `RIGHT = {function: [one way, another, ...]}`."""
