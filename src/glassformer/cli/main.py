@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from glassformer import __version__
-from glassformer.cli import attention, demo, evaluate, look, masks, shapes, train, translate
+from glassformer.cli import attention, demo, evaluate, learn, look, masks, shapes, train, translate
 from glassformer.errors import UserError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command("shapes")(shapes.shapes)
 app.command("masks")(masks.masks)
 app.command("attention")(attention.attention)
 app.command("look")(look.look)
+app.add_typer(learn.app, name="learn")
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ class Texts:
     hints: tuple[str, ...]  # at least three, from a nudge to nearly the code
     explanation: str  # why it is this way, and how to see it
     follow_ups: tuple[FollowUp, ...]
+    seconds: float = 10  # the checker's time limit
 
     @property
     def file(self) -> str:

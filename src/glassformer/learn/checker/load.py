@@ -7,7 +7,7 @@ import linecache
 import sys
 import traceback
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from torch import Tensor
@@ -105,7 +105,7 @@ def suspects(folder: Path, texts: Texts, name: str, pattern: str) -> str | None:
     lines = text.splitlines()
     for number in range(function.body[0].lineno, (function.end_lineno or 0) + 1):
         code = lines[number - 1].split("#")[0]
-        if re.search(pattern, code):
+        if re.search(pattern, code) and "import" not in code:
             return f"{texts.file} line {number}: {code.strip()}"
     return None
 
@@ -122,9 +122,18 @@ def calls(folder: Path, texts: Texts, name: str) -> set[str]:
 
 def own_lines(error: BaseException, folder: Path) -> tuple[str, ...]:
     """The lines of the learner's files that led to an error, and the shapes of the tensors there; no other frames."""
+    return told([(frame, number) for frame, number in traceback.walk_tb(error.__traceback__)], folder)
+
+
+def lines_of(frame: FrameType | None, folder: Path) -> tuple[str, ...]:
+    """The same for code that is still running, seen from another thread."""
+    return told(list(traceback.walk_stack(frame))[::-1] if frame else [], folder)
+
+
+def told(frames: list[tuple[FrameType, int]], folder: Path) -> tuple[str, ...]:
     lines: list[str] = []
     innermost: dict[str, Any] = {}
-    for frame, number in traceback.walk_tb(error.__traceback__):
+    for frame, number in frames:
         file = Path(frame.f_code.co_filename)
         if file.parent == folder:
             lines.append(f"{file.name} line {number}: {linecache.getline(str(file), number).strip()}")

@@ -17,10 +17,10 @@ def shape_problem(part: Part, probes: Sequence[Probe], seen: Sequence[Seen], rig
     for probe, ours, theirs in zip(probes, seen, right, strict=True):
         if ours.error is not None or theirs.error is not None:
             continue
+        if ours.value is None:
+            return f"on '{probe.label}' the answer is None: is a return missing?"
         if len(ours.leaves) != len(theirs.leaves):
-            got = (
-                "None: is a return missing?" if ours.value is None else f"{type(ours.value).__name__} of {pieces(ours)}"
-            )
+            got = f"a {type(ours.value).__name__} of {pieces(ours)}"
             return f"on '{probe.label}' the answer is {got} where {pieces(theirs)} {is_are(theirs)} expected"
         for mine, wanted in zip(ours.leaves, theirs.leaves, strict=True):
             other_kind = mine.kind != wanted.kind and {mine.kind, wanted.kind} != {"int", "float"}
