@@ -29,7 +29,7 @@ def temperature_sentence(found: float, sizes: Mapping[str, float], expected: str
     if math.isclose(found, worth, rel_tol=1e-3):
         return None
     form = named_constant(found, sizes)
-    is_form = f" = {form}" if form else ""
+    is_form = f" = {form}" if form not in ("", f"{found:.4g}") else ""
     return f"your scores are multiplied by {found:.4g}{is_form}; expected {worth:.4g} = {expected}"
 
 
