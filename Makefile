@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all check format lint types bench clean
+.PHONY: demo test test-all check format lint types bench docs clean
 
 demo: .venv/ready-to-run  ## train a pronouncing dictionary in five minutes and look inside it
 	$(BIN)/glassformer demo
@@ -41,12 +41,16 @@ bench: .venv/ready-to-bench  ## training and decoding beside torch.nn.Transforme
 	touch $@
 
 .venv/ready-to-test: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[test,dev,tensorboard]'
+	$(INSTALL) --editable '.[test,dev,docs,tensorboard]'
 	touch $@
 
 .venv/ready-to-bench: .venv/ready-to-test
-	$(INSTALL) --editable '.[test,dev,tensorboard,bench]'
+	$(INSTALL) --editable '.[test,dev,docs,tensorboard,bench]'
 	touch $@
 
+docs: .venv/ready-to-test  ## the site: pages that are made from the program, then HTML in site/
+	$(BIN)/python docs/make.py
+	$(BIN)/zensical build --clean
+
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv build dist site
