@@ -205,14 +205,14 @@ Screen = Callable[[str], str]
 
 
 @contextmanager
-def terminal(folder: Path) -> Iterator[tuple[Callable[[str], None], Screen]]:
-    """`glassformer learn` in a terminal: press keys, and wait until the screen shows something."""
+def terminal(folder: Path, *words: str) -> Iterator[tuple[Callable[[str], None], Screen]]:
+    """`glassformer learn WORDS` in a terminal: press keys, and wait until the screen shows something."""
     pty = pytest.importorskip("pty")
     pid, master = pty.fork()
     if pid == 0:
         os.chdir(folder)
         os.environ |= {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
-        os.execv(sys.executable, [sys.executable, "-m", "glassformer", "learn"])
+        os.execv(sys.executable, [sys.executable, "-m", "glassformer", "learn", *words])
     os.set_blocking(master, False)
     seen = ""
 

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from glassformer.cli.common import AsJson, err, out, print_json
-from glassformer.cli.learn import exam, show
+from glassformer.cli.learn import debug, exam, show
 from glassformer.errors import UserError
 from glassformer.learn import progress as state
 from glassformer.learn.checker.runner import Child, check_with
@@ -224,3 +224,4 @@ def show_solution(
 
 
 app.command("exam")(exam.exam)
+app.command("debug")(debug.debug)

@@ -13,7 +13,7 @@ from glassformer.cli.learn.keys import Keys
 from glassformer.learn import progress as state
 from glassformer.learn.checker.runner import Child, check_with
 from glassformer.learn.checker.verdict import Verdict
-from glassformer.learn.course import find
+from glassformer.learn.course import course, find
 from glassformer.learn.exercise import Texts
 
 PAUSE = 0.05  # seconds between two looks at the files and the keyboard
@@ -29,6 +29,7 @@ class Saved:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.known = {texts.file for texts in course()}
         self.stamps = self._stamps()
 
     def _stamps(self) -> dict[str, tuple[int, int]]:
@@ -43,7 +44,7 @@ class Saved:
 
     def files(self) -> set[str]:
         before, self.stamps = self.stamps, self._stamps()
-        return {name for name, stamp in self.stamps.items() if before.get(name) != stamp}
+        return {name for name, stamp in self.stamps.items() if name in self.known and before.get(name) != stamp}
 
 
 class Watch:
@@ -65,8 +66,8 @@ class Watch:
             saved = Saved(self.folder)
             keys.drop()
             while True:
-                if saved.files():
-                    self.check()
+                if files := saved.files():
+                    self.turn_to(find(min(files)))
                     keys.drop()
                 key = keys.pressed()
                 if key == "q":
@@ -78,7 +79,6 @@ class Watch:
 
     def check(self) -> None:
         """Check, remember, show; and warm the next process up."""
-        out.clear()
         out.print(Text(f"checking {self.texts.file} ...", style="dim"))
         self.verdict = check_with(self.child, self.texts, self.folder)
         self.child.close()
@@ -115,9 +115,11 @@ class Watch:
             self.turn_to(following)
 
     def turn_to(self, texts: Texts) -> None:
-        self.texts = texts
-        self.child.close()
-        self.child = Child(texts)
+        """Check this exercise, at hand from now on."""
+        if texts is not self.texts:
+            self.texts = texts
+            self.child.close()
+            self.child = Child(texts)
         self.check()
 
     def hint(self) -> None:

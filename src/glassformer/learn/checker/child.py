@@ -85,7 +85,30 @@ def check_exercise(job: dict[str, Any]) -> dict[str, Any]:
     return check(find(job["exercise"]), Path(job["folder"])).to_dict()
 
 
-JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"exercise": check_exercise}
+def check_probe(job: dict[str, Any]) -> dict[str, Any]:
+    from glassformer.learn.debug.check import check_answer
+
+    return check_answer(job["case"], job["name"], job["probe"]).to_dict()
+
+
+def check_own_test(job: dict[str, Any]) -> dict[str, Any]:
+    """D10: the learner's file defines `accepts`."""
+    import runpy
+
+    from glassformer.learn.debug.own_test import check_test
+    from glassformer.learn.debug.verdict import DebugVerdict
+
+    names = runpy.run_path(job["file"])
+    if not callable(names.get("accepts")):
+        return DebugVerdict("wrong", (f"{Path(job['file']).name} defines no function accepts.",)).to_dict()
+    return check_test(names["accepts"]).to_dict()
+
+
+JOBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "exercise": check_exercise,
+    "probe": check_probe,
+    "own test": check_own_test,
+}
 
 
 @contextmanager
