@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from glassformer import __version__
-from glassformer.cli import attention, demo, evaluate, learn, look, masks, shapes, train, translate
+from glassformer.cli import attention, demo, evaluate, learn, look, masks, shapes, train, translate, why
 from glassformer.errors import UserError
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command("masks")(masks.masks)
 app.command("attention")(attention.attention)
 app.command("look")(look.look)
 app.add_typer(learn.app, name="learn")
+app.command("why")(why.why)
 
 
 def main() -> None:
