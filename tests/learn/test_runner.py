@@ -104,6 +104,14 @@ def test_the_library_call_passes_with_a_note(folder: Path, child: Child) -> None
     assert "writing it out is the exercise" in verdict.notes[0]
 
 
+def test_an_earlier_exercise_that_is_still_empty_is_named(folder: Path, child: Child) -> None:
+    later = find("05")
+    answer(folder, "05", "return masked_attention(query[:, :, None], key[:, :, None], key[:, :, None], mask)")
+    verdict = check_with(child, later, folder)
+    assert verdict.outcome == "not started"
+    assert "calls a function of e04_masked_attention.py that is not written yet" in verdict.headline
+
+
 def test_the_suspicious_line_is_named(folder: Path, child: Child) -> None:
     body = (
         "from torch import einsum\n"

@@ -62,6 +62,7 @@ def check_part(texts: Texts, folder: Path, part: Part) -> Verdict:
             outcome="wrong", function=part.function, headline=error.headline, details=error.details, question=question
         )
     reading = Reading(
+        file=texts.file,
         parameters=signature(task(texts), part.function),
         own_lines=lambda error: own_lines(error, folder),
         suspect=lambda pattern: suspects(folder, texts, part.function, pattern),

@@ -19,6 +19,7 @@ from glassformer.learn.exercise import Function, Part, Probe
 class Reading:
     """What is known of a learner's file beside its behaviour; nothing where there is no file."""
 
+    file: str = ""
     parameters: tuple[str, ...] = ()
     own_lines: Callable[[BaseException], tuple[str, ...]] = lambda error: ()
     suspect: Callable[[str], str | None] = lambda pattern: None
@@ -28,8 +29,8 @@ def judge(part: Part, function: Function, reading: Reading = Reading()) -> Verdi
     """What the function is, for one part of an exercise."""
     known = candidates(part)
     seen = tuple(observe(function, probe) for probe in known.probes)
-    if all(isinstance(each.error, NotImplementedError) for each in seen):
-        return Verdict(outcome="not started", function=part.function, headline=f"{part.function} is not written yet")
+    if seen[0].error is not None and all(isinstance(each.error, NotImplementedError) for each in seen):
+        return not_started(part, seen[0].error, reading)
     answer = behaviour(seen, known.right_seen)
     again = behaviour([observe(function, probe, seed=1) for probe in known.probes], known.right_seen)
     if distance(answer, again) > 1e-6:
@@ -45,6 +46,18 @@ def judge(part: Part, function: Function, reading: Reading = Reading()) -> Verdi
             outcome="passed", function=part.function, headline=f"{part.function} is right", notes=tuple(notes)
         )
     return named(part, function, known, claimed, reading)
+
+
+def not_started(part: Part, error: Exception, reading: Reading) -> Verdict:
+    """The function itself is empty, or one of an earlier exercise that it calls."""
+    files = [line.split(" line ")[0] for line in reading.own_lines(error) if " line " in line]
+    headline = f"{part.function} is not written yet"
+    if files and files[-1] != reading.file:
+        headline = (
+            f"{part.function} calls a function of {files[-1]} that is not written yet: write it first, or import it "
+            "from glassformer.learn.answers"
+        )
+    return Verdict(outcome="not started", function=part.function, headline=headline)
 
 
 def random(part: Part) -> Verdict:
@@ -107,7 +120,7 @@ def unknown(part: Part, function: Function, known: Candidates, seen: tuple[Seen,
     if shape is not None:
         return replace(
             verdict, headline=f"{part.function}: {shape}", example=example(part, function, reading),
-            question="Which axis is which, letter by letter?",
+            question="Which axis is which, letter by letter?" if "shape" in shape else "What does the signature promise?",
         )  # fmt: skip
     told = replace(verdict, example=example(part, function, reading), measured=measured(part, function))
     where = where_it_differs(part, known.probes, seen, known.right_seen)

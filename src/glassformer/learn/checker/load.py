@@ -103,7 +103,9 @@ def suspects(folder: Path, texts: Texts, name: str, pattern: str) -> str | None:
     except (StopIteration, SyntaxError, OSError):
         return None
     lines = text.splitlines()
-    for number in range(function.body[0].lineno, (function.end_lineno or 0) + 1):
+    statements = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    first = statements[0].lineno if statements else 0
+    for number in range(first, (function.end_lineno or 0) + 1):
         code = lines[number - 1].split("#")[0]
         if re.search(pattern, code) and "import" not in code:
             return f"{texts.file} line {number}: {code.strip()}"

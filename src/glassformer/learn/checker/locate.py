@@ -103,7 +103,7 @@ def inside(part: Part, mine: Leaf, wanted: Leaf) -> list[str]:
     for axis in range(len(wanted.shape)):
         others = [other for other in range(apart.ndim) if other != axis]
         along = apart.any(dim=tuple(others)) if others else apart
-        name = AXES.get(letters[axis], letters[axis]) if letters else f"index of axis {axis}"
+        name = AXES.get(letters[axis], letters[axis]) if letters else f"axis {axis} at"
         said = which(along.tolist())
         if said:
             lines.append(f"only {name} {said}")
@@ -111,7 +111,9 @@ def inside(part: Part, mine: Leaf, wanted: Leaf) -> list[str]:
         lines.append("everywhere")
     first = tuple(apart.nonzero()[0].tolist()) if wanted.shape else ()
     ours, theirs = (float(leaf.numbers.reshape(wanted.shape or (1,))[first or (0,)]) for leaf in (mine, wanted))
-    lines.append(f"first at [{', '.join(map(str, first))}]: yours {plain(ours)}, expected {plain(theirs)}")
+    digits = 4 if plain(ours, 4) != plain(theirs, 4) else 12
+    place = f"first at [{', '.join(map(str, first))}]: " if first else ""
+    lines.append(f"{place}yours {plain(ours, digits)}, expected {plain(theirs, digits)}")
     ratio = (mine.numbers / wanted.numbers)[wanted.numbers.abs() > 1e-6]
     if (
         len(ratio) > 1
@@ -125,8 +127,8 @@ def inside(part: Part, mine: Leaf, wanted: Leaf) -> list[str]:
     return lines
 
 
-def plain(value: float) -> str:
-    return "NaN" if value == NOT_A_NUMBER else f"{value:.4g}"
+def plain(value: float, digits: int) -> str:
+    return "NaN" if value == NOT_A_NUMBER else f"{value:.{digits}g}"
 
 
 def which(along: Sequence[bool]) -> str:

@@ -20,7 +20,9 @@ def number(value: float) -> str:
 
 
 def written(value: Any) -> str:
-    """A tensor as nested rows of numbers, anything else as Python would; long tensors by their shape alone."""
+    """A tensor as nested rows of numbers, text as it is, long tensors by their shape, anything else as Python would."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Tensor):
         return rows(value.detach().tolist()) if value.numel() <= MOST_NUMBERS else f"a tensor {tuple(value.shape)}"
     if isinstance(value, tuple) and hasattr(value, "_fields"):
