@@ -1,6 +1,7 @@
 """What the checker says of functions that are no known mistake, and when it claims nothing."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -124,10 +125,18 @@ def test_a_function_that_raises_not_implemented_is_not_started() -> None:
     assert judge(ATTENTION, attention).outcome == "not started"
 
 
-def test_float32_is_right_to_four_digits_and_said() -> None:
+def test_float32_is_right_to_its_digits_and_said() -> None:
     verdict = judge(ATTENTION, lambda q, k, v: right(q.float(), k.float(), v.float()))
     assert verdict.outcome == "passed"
-    assert verdict.notes == ("computed in float32: right to four digits",)
+    assert re.fullmatch(r"right to [67] digits: some of it is computed in float32", verdict.notes[0])
+
+
+def test_a_float32_constant_in_float64_work_is_right() -> None:
+    def attention(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        energy = einsum("nqhd,nkhd->nhqk", queries, keys) / torch.sqrt(torch.tensor(queries.size(-1)))
+        return einsum("nhqk,nkhm->nqhm", energy.softmax(-1), values)
+
+    assert judge(ATTENTION, attention).outcome == "passed"
 
 
 @pytest.mark.parametrize("mistake", [mistake.name for mistake in ATTENTION.mistakes])

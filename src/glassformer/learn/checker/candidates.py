@@ -13,7 +13,8 @@ import torch
 from glassformer.learn.checker.observe import NOT_A_NUMBER, Behaviour, Seen, behaviour, distance, observe
 from glassformer.learn.exercise import Part, Probe
 
-EXACT, FLOAT32 = 1e-9, 1e-4  # how near is the same, for answers computed in float64 and in float32
+EXACT = 1e-9  # how near two references are the same
+FLOAT64, FLOAT32 = 2e-7, 1e-4  # the same for an answer: one constant of float32 costs float64 seven digits
 FURTHER = 100
 
 
@@ -96,10 +97,11 @@ class Claim:
 
 def claim(found: Candidates, answer: Behaviour, *, float32: bool) -> Claim | None:
     """Who the answer is: the right one, else a single mistake, else a pair; None for nobody known."""
-    near = FLOAT32 if float32 else EXACT
+    near = FLOAT32 if float32 else FLOAT64
     away = distance(answer, found.right.behaviour)
-    if away <= near:
-        return Claim(found.right, away, nearest(answer, found.singles)[1])
+    next_away = nearest(answer, found.singles)[1]
+    if away <= near and next_away >= FURTHER * max(away, 1e-12):
+        return Claim(found.right, away, next_away)
     for group in (found.singles, found.pairs):
         best, away = nearest(answer, group)
         others = [candidate for candidate in (found.right, *group) if candidate is not best]

@@ -4,10 +4,11 @@ is none of them: crash, type and shape, NaN, spoilt input, and at last what prop
 A known mistake may crash or answer in another shape too, which is why the known ones are asked before those.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from glassformer.learn.checker.candidates import Candidates, Claim, candidates, claim, computed_in_float32
+from glassformer.learn.checker.candidates import EXACT, Candidates, Claim, candidates, claim, computed_in_float32
 from glassformer.learn.checker.locate import shape_problem, where_it_differs
 from glassformer.learn.checker.observe import Seen, behaviour, distance, has_nan, observe
 from glassformer.learn.checker.show import answered, question
@@ -39,7 +40,8 @@ def judge(part: Part, function: Function, reading: Reading = Reading()) -> Verdi
     if claimed is None:
         return unknown(part, function, known, seen, reading)
     mistakes = [part.mistake(name) for name in claimed.candidate.mistakes]
-    notes = ["computed in float32: right to four digits"] if claimed.away > 1e-9 else []
+    digits = f"{-math.log10(claimed.away):.0f}" if claimed.away > EXACT else ""
+    notes = [f"right to {digits} digits: some of it is computed in float32"] if digits else []
     if all(mistake.convention for mistake in mistakes):
         notes += [f"{mistake.name}: {mistake.formula}. {mistake.look}" for mistake in mistakes]
         return Verdict(
@@ -118,10 +120,10 @@ def unknown(part: Part, function: Function, known: Candidates, seen: tuple[Seen,
         )
     shape = shape_problem(part, known.probes, seen, known.right_seen)
     if shape is not None:
+        asks = "Which axis is which, letter by letter?" if "the shape" in shape else "What does the signature promise?"
         return replace(
-            verdict, headline=f"{part.function}: {shape}", example=example(part, function, reading),
-            question="Which axis is which, letter by letter?" if "shape" in shape else "What does the signature promise?",
-        )  # fmt: skip
+            verdict, headline=f"{part.function}: {shape}", example=example(part, function, reading), question=asks
+        )
     told = replace(verdict, example=example(part, function, reading), measured=measured(part, function))
     where = where_it_differs(part, known.probes, seen, known.right_seen)
     with_nan = [probe.label for probe, each, right in zip(known.probes, seen, known.right_seen, strict=True)

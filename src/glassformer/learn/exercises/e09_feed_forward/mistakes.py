@@ -1,0 +1,98 @@
+"""09: the known ways to get it wrong."""
+
+from glassformer.learn.exercise import Mistake
+
+BEND = "Which function is applied to one hidden number, and what does it make of -1?"
+
+MISTAKES = (
+    Mistake(
+        name="no-activation",
+        formula="(x W_1 + b_1) W_2 + b_2",
+        question="Could one matrix do what your two do?",
+        symptom="trains, less well: the layer is one linear map, however wide it is",
+        look="nothing stands between the two products",
+        source="d2l-ai/d2l-en#1564",
+        suspect=r"w1|w2",
+    ),
+    Mistake(
+        name="activation-on-output",
+        formula="max(0, max(0, x W_1 + b_1) W_2 + b_2)",
+        question="Can a channel of your answer be negative?",
+        symptom="trains, less well: the layer can only ever add to a channel, never take away",
+        look="an activation after the second product",
+        source="namedtensor/notation#72",
+        suspect=r"relu|clamp|max",
+    ),
+    Mistake(
+        name="activation-on-input",
+        formula="max(0, max(0, x) W_1 + b_1) W_2 + b_2",
+        question="What becomes of the negative channels of a token before the first product?",
+        symptom="half of what a token says is lost before it is read",
+        look="an activation on x",
+        source="seen in learners' code, after the habits of image networks",
+        suspect=r"relu|clamp|max",
+    ),
+    Mistake(
+        name="bias-after-activation",
+        formula="(max(0, x W_1) + b_1) W_2 + b_2",
+        question="Which numbers does max see: with or without b_1?",
+        symptom="trains alike; b_1 no longer moves the place of the bend and is as good as a part of b_2",
+        look="the brackets: b_1 is added outside of them",
+        source="seen in learners' code",
+        suspect=r"b1",
+    ),
+    Mistake(
+        name="gelu-for-relu",
+        formula="gelu(x W_1 + b_1) W_2 + b_2",
+        question=BEND,
+        symptom="trains as well, or a little better: BERT and GPT use it; the paper's layer it is not",
+        look="the activation",
+        source="seen in many later models",
+        suspect=r"gelu|GELU",
+    ),
+    Mistake(
+        name="silu-for-relu",
+        formula="silu(x W_1 + b_1) W_2 + b_2",
+        question=BEND,
+        symptom="trains as well; the paper's layer it is not",
+        look="the activation",
+        source="seen in Giovo17/tfs-mt",
+        suspect=r"silu|SiLU|sigmoid|swish",
+    ),
+    Mistake(
+        name="residual-inside",
+        formula="x + max(0, x W_1 + b_1) W_2 + b_2",
+        question="Who adds x: this layer, or the one around it?",
+        symptom="x is added twice in a block, here and by the residual around it",
+        look="x stands in the last line",
+        source="seen in learners' code",
+        suspect=r"x \+|\+ x",
+    ),
+    Mistake(
+        name="b1-missing",
+        formula="max(0, x W_1) W_2 + b_2",
+        question="What does your layer answer to x = 0?",
+        symptom="trains nearly alike; the bias never learns, its gradient is None",
+        look="b_1 takes no part in the answer",
+        source="seen in learners' code",
+        suspect=r"w1",
+    ),
+    Mistake(
+        name="b2-missing",
+        formula="max(0, x W_1 + b_1) W_2",
+        question="What does your layer answer where every hidden number is negative?",
+        symptom="trains nearly alike; the bias never learns, its gradient is None",
+        look="b_2 takes no part in the answer",
+        source="seen in learners' code",
+        suspect=r"w2",
+    ),
+    Mistake(
+        name="weights-transposed",
+        formula="max(0, x W_1^T + b_1) W_2^T + b_2",
+        question="Which shape has w1, and which shape does the function that you call expect?",
+        symptom="stops, unless e and f are equal: then silently wrong",
+        look="F.linear keeps its weight as (out, in); these are (in, out)",
+        source="seen in learners' code",
+        suspect=r"linear|\.T\b|transpose",
+    ),
+)
