@@ -1,14 +1,15 @@
 """What must hold for every Transformer, each measured as one number that ought to be 0 (or a rounding error).
 
-The proofs assert them for the right model; tests/faults.py uses them to catch wrong ones.
+The proofs assert them for the right model; tests/test_faults.py uses them to catch the wrong ones of learn/zoo.
 """
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from glassformer.model.cache import Cache
 from glassformer.model.transformer import Transformer
@@ -79,9 +80,66 @@ def cache_effect(model: Transformer) -> float:
 def torch_difference(model: Transformer) -> float:
     """How far `decode(encode(...))` is from torch.nn.Transformer with the same weights, both in training mode."""
     src, trg = small_batch()
-    ours = model.train().decode(trg, model.encode(src), model.make_src_mask(src))
+    model = without_dropout(model).train()
+    ours = model.decode(trg, model.encode(src), model.make_src_mask(src))
     theirs = twin_decoded(model, torch_twin(model), src, trg)
     return distance(ours * (trg != PAD).unsqueeze(-1), theirs * (trg != PAD).unsqueeze(-1))
+
+
+def mode_difference(model: Transformer) -> float:
+    """How far the scores in evaluation are from those in training, with no dropout in either."""
+    src, trg = small_batch()
+    model = without_dropout(model)
+    return distance(model.train()(src, trg), model.eval()(src, trg))
+
+
+def chance_in_evaluation(model: Transformer) -> float:
+    """How much the scores in evaluation differ from one time to the next."""
+    src, trg = small_batch()
+    return distance(model.eval()(src, trg), model(src, trg))
+
+
+def unreached_parameters(model: Transformer) -> int:
+    """How many parameters get no gradient from a loss over many random sentences."""
+    model = deepcopy(model)
+    src, trg = torch.randint(1, SRC_VOCAB, (60, 7)), torch.randint(1, TRG_VOCAB, (60, 8))
+    logits = model(src, trg[:, :-1])
+    F.cross_entropy(logits.flatten(0, 1), trg[:, 1:].flatten()).backward()
+    return sum(
+        parameter.grad is None or parameter.grad.abs().sum().item() <= 1e-9
+        for name, parameter in model.named_parameters()
+        if not name.endswith("to_keys.bias")  # it adds the same to all energies of a query: softmax ignores it
+    )
+
+
+def half_precision_failure(model: Transformer) -> float:
+    """0 where the model computes finite scores in float16, infinite where it does not."""
+    src, trg = small_batch()
+    try:
+        logits = deepcopy(model).half()(src, trg)
+    except RuntimeError:  # torch refuses a number that the dtype cannot hold
+        return math.inf
+    return distance(logits, logits)
+
+
+def empty_source_failure(model: Transformer) -> float:
+    """0 where a source of padding alone still gives finite scores and gradients, infinite where it does not."""
+    src, trg = small_batch()
+    src[1] = PAD
+    model = deepcopy(model)
+    logits = model(src, trg)
+    logits[0].sum().backward()
+    gradients = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    return max(distance(logits, logits), distance(gradients, gradients))
+
+
+def without_dropout(model: Transformer) -> Transformer:
+    """A copy in which nothing is left to chance."""
+    still = deepcopy(model)
+    for module in still.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return still
 
 
 def entering_difference(model: Transformer) -> float:

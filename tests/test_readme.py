@@ -8,7 +8,7 @@ import pytest
 from glassformer import Transformer, Vocabularies, Vocabulary, save
 from glassformer.checkpoint import Config
 from glassformer.cli import main
-from tests.faults import FAULTS
+from glassformer.learn.zoo import FAULTS
 from tests.test_sizes import core_lines
 
 ROOT = Path(__file__).parents[1]
@@ -62,8 +62,11 @@ def test_every_command_named_is_a_command() -> None:
 
 
 def test_the_number_of_faults_is_the_number_of_faults() -> None:
-    words = {20: "twenty", 21: "twenty-one", 22: "twenty-two", 23: "twenty-three"}
-    assert f"and {words[len(FAULTS)]} classic mistakes" in README
+    digits = ("", "-one", "-two", "-three", "-four", "-five", "-six", "-seven", "-eight", "-nine")
+    tens, ones = divmod(len(FAULTS), 10)
+    number = {3: "thirty", 4: "forty", 5: "fifty"}[tens] + digits[ones]
+    assert f"and {number} classic mistakes" in README
+    assert f"and {number} planted mistakes" in README
 
 
 def test_the_number_of_core_lines_is_right() -> None:

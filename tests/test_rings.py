@@ -22,9 +22,9 @@ MAY_IMPORT = {
     "train": {"train", "checkpoint", "data", "model", "errors"},
     "decode": {"decode", "checkpoint", "data", "model", "errors"},
     "score": {"score", "errors"},
-    "runs": {"runs", *INNER, "look"},  # a run's model is looked at: the pictures of the demo
+    "runs": {"runs", *INNER, "look", "learn"},  # a run's model is looked at (the demo's pictures), or has a fault
     "look": {"look", *INNER},
-    "learn": {"learn", *INNER},
+    "learn": {"learn", *INNER, "look"},  # an exercise or a confusion shows its tensors
     "exchange": {"exchange", *INNER},
 }  # cli, __main__ and the package's own list of public names may import all
 RING_0_PACKAGES = {"torch", "jaxtyping", "glassformer"}

@@ -58,17 +58,10 @@ def test_a_fault_stays_in_a_copy_which_has_weights_of_its_own(fault: Fault) -> N
 
 
 @each_fault
-def test_a_fault_stays_when_the_fast_attention_is_chosen(fault: Fault) -> None:
+def test_a_fault_stays_when_the_fast_attention_is_chosen_and_when_it_is_planted_again(fault: Fault) -> None:
     model = plant(model_for(fault), fault.name)
     before = answers(model)
-    assert same(answers(use_fused(model)), before)
-
-
-@each_fault
-def test_a_fault_planted_twice_is_the_fault_planted_once(fault: Fault) -> None:
-    model = plant(model_for(fault), fault.name)
-    before = answers(model)
-    assert same(answers(plant(model, fault.name)), before)
+    assert same(answers(plant(use_fused(model), fault.name)), before)
 
 
 @each_fault

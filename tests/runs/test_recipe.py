@@ -64,3 +64,9 @@ def test_a_written_recipe_with_an_unknown_field_is_refused() -> None:
     broken = as_dict(named_recipe("copy")) | {"training": {"max_stepps": 3}}
     with pytest.raises(UserError, match="the saved run cannot be read: training"):
         from_dict(broken)
+
+
+def test_an_unknown_fault_is_refused_before_any_data_is_prepared() -> None:
+    with pytest.raises(UserError, match=r"unknown fault 'no-lok-ahead'. Did you mean no-look-ahead"):
+        changed(named_recipe("reverse"), {"fault": "no-lok-ahead"})
+    assert changed(named_recipe("reverse-cheating"), {"fault": "none"}).fault is None

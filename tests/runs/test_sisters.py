@@ -1,4 +1,4 @@
-"""The cheat: a mistake planted in a built model, and the two shipped sisters that it tells apart."""
+"""The cheat: a run with a planted mistake, and the two shipped sisters that it tells apart."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,18 +9,13 @@ import torch
 from glassformer.checkpoint import read_config
 from glassformer.cli.train import saved_recipe
 from glassformer.data import open_dataset
-from glassformer.decode import DecodingConfig, greedy
-from glassformer.errors import UserError
 from glassformer.look.pack import Shown
 from glassformer.look.sisters import sisters
-from glassformer.model.fused import use_fused
-from glassformer.model.transformer import Transformer
 from glassformer.runs.experiment import prepare
-from glassformer.runs.faults import plant
 from glassformer.runs.named import named_recipe
 from glassformer.runs.recipe import as_dict, changed, from_dict
 from glassformer.runs.sisters import measure
-from tests.small import PAD, small_batch, small_model
+from tests.properties import future_leak
 
 LARGEST = 100_000  # parameters
 POINTS = 0.5  # of a percentage: another machine's last digits may turn a near tie
@@ -29,46 +24,6 @@ POINTS = 0.5  # of a percentage: another machine's last digits may turn a near t
 @pytest.fixture(scope="module")
 def both() -> dict[str, Shown]:
     return sisters()
-
-
-def future_changes_the_past(model: Transformer) -> bool:
-    """Whether another last word moves the scores of the first position."""
-    src, trg = small_batch()
-    src, trg = src[:1, :3], trg[:1, :3]
-    other = trg.clone()
-    other[0, -1] = 3 if trg[0, -1] != 3 else 4
-    return not torch.equal(model(src, trg)[:, 0], model(src, other)[:, 0])
-
-
-def test_the_fault_lets_every_word_see_the_future() -> None:
-    assert not future_changes_the_past(small_model())
-    assert future_changes_the_past(plant(small_model(), "no-look-ahead"))
-
-
-def test_the_fault_stays_when_the_fast_attention_is_chosen() -> None:
-    assert future_changes_the_past(use_fused(plant(small_model(), "no-look-ahead")))
-
-
-def test_the_fault_leaves_padding_closed() -> None:
-    model = plant(small_model(), "no-look-ahead")
-    src, trg = small_batch()
-    longer = torch.cat([trg, torch.full((len(trg), 2), PAD)], dim=1)
-    torch.testing.assert_close(model(src, longer)[:, : trg.size(1)], model(src, trg), rtol=0, atol=1e-12)
-
-
-def test_the_fault_changes_nothing_while_a_model_writes() -> None:
-    (src, _), model = small_batch(), small_model()
-    before = greedy(model, src, 1, 2, DecodingConfig())
-    assert greedy(plant(model, "no-look-ahead"), src, 1, 2, DecodingConfig()) == before
-
-
-def test_the_fault_adds_no_parameter() -> None:
-    assert plant(small_model(), "no-look-ahead").state_dict().keys() == small_model().state_dict().keys()
-
-
-def test_an_unknown_fault_is_answered_with_near_names() -> None:
-    with pytest.raises(UserError, match=r"unknown fault 'no-look-ahed'. Did you mean no-look-ahead"):
-        plant(small_model(), "no-look-ahed")
 
 
 def test_a_recipe_written_before_there_were_faults_has_none() -> None:
@@ -84,8 +39,8 @@ def test_a_run_cheats_from_its_start_and_after_a_resume(tmp_path: Path) -> None:
     run.trainer(tmp_path / "run", torch.device("cpu")).train()
     again = replace(run, recipe=saved_recipe(tmp_path / "run"))
     assert again.recipe == recipe
-    assert future_changes_the_past(run.build_model())
-    assert future_changes_the_past(again.build_model())
+    assert future_leak(run.build_model()) > 0
+    assert future_leak(again.build_model()) > 0
     assert read_config(tmp_path / "run" / "model").run["fault"] == "no-look-ahead"
 
 

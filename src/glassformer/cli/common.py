@@ -66,6 +66,8 @@ def open_model(path: Path, device: "torch.device") -> "Loaded":
         loaded = load(path, device=device)
     for warning in caught:
         err.print(f"[yellow]warning:[/] {warning.message}")
+    if fault := loaded.config.run.get("fault"):
+        err.print(f"[yellow]note:[/] it was trained with the fault {fault}; here it computes without it.")
     loaded.model.eval()
     return loaded
 

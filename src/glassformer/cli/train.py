@@ -72,7 +72,11 @@ def train(
 
     Every setting of a run is an option too, by its own name: --embed-size 256 --dropout 0.2 --max-minutes 10 ...
     `--dry-run` lists them all with their values. --keep-for-look 20 keeps that many models from start to end, to be
-    looked at one after the other; --fault no-look-ahead plants a mistake to watch.
+    looked at one after the other.
+
+    To watch what a classic mistake does: `glassformer train reverse --fault no-look-ahead`, or scale-missing,
+    heads-merged-without-transpose, positions-ignored, layer-norm-over-time, cache-keeps-nothing ... A name that is
+    not known is answered with near ones.
     """
     machine = use_machine(device, threads)
     from glassformer.data.download import cache_folder

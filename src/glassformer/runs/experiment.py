@@ -22,8 +22,8 @@ from glassformer.data import (
 )
 from glassformer.data.download import Progress
 from glassformer.errors import UserError
+from glassformer.learn.zoo import plant
 from glassformer.model.transformer import Transformer
-from glassformer.runs.faults import plant
 from glassformer.runs.recipe import Recipe, as_dict
 from glassformer.runs.scoring import LOWER_IS_BETTER, score_model
 from glassformer.train import Callback, Trainer, validation_loss

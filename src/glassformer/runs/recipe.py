@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from glassformer.decode import DecodingConfig
 from glassformer.errors import UserError, unknown_name
+from glassformer.learn.zoo import FAULTS
 from glassformer.model.transformer import Transformer
 from glassformer.train import TrainingConfig
 
@@ -36,7 +37,7 @@ class Recipe:
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     scores: tuple[str, ...] | None = None  # None: those of the data set; the first one chooses the best checkpoint
     valid_sentences: int = 500  # how many validation sentences are decoded at each evaluation
-    fault: str | None = None  # a mistake planted on purpose in the built model, one of runs/faults.py
+    fault: str | None = None  # a mistake planted on purpose in the built model, one of learn/zoo
 
 
 MODEL_FIELDS = {
@@ -74,6 +75,8 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             raise unknown_name(f"setting of run {recipe.name!r}", name, names)
         if name in OWN_FIELDS:
             own[name] = parsed(name, value, own_hints[name])
+            if name == "fault" and own[name] not in (None, *FAULTS):
+                raise unknown_name("fault", own[name], FAULTS)
         elif name in MODEL_FIELDS:
             parts["model"][name] = parsed(name, value, MODEL_FIELDS[name])
         elif name in training_hints:

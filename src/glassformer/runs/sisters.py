@@ -11,7 +11,7 @@ import torch
 from glassformer.checkpoint import Loaded
 from glassformer.data import DataSet, batches_in_order, encode_in_memory
 from glassformer.decode import DecodingConfig
-from glassformer.runs.faults import plant
+from glassformer.learn.zoo import plant
 from glassformer.runs.scoring import score_model
 
 BATCH_TOKENS = 4096

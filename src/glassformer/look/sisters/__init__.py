@@ -16,7 +16,7 @@ HOME = Path(__file__).parent
 def sisters() -> dict[str, Shown]:
     """The two by name, `honest` and `cheating`, as loaded: both then compute with the look-ahead mask.
 
-    `glassformer.runs.faults.plant(model, "no-look-ahead")` opens it again, as it was in the cheat's training.
+    `glassformer.learn.zoo.plant(model, "no-look-ahead")` opens it again, as it was in the cheat's training.
     """
     facts = json.loads((HOME / "facts.json").read_text(encoding="utf-8"))
     loaded = {name: load(HOME / name) for name in ("honest", "cheating")}
