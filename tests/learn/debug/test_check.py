@@ -7,9 +7,10 @@ import pytest
 from glassformer.errors import UserError
 from glassformer.learn.debug.cases import CASES
 from glassformer.learn.debug.check import check_answer, open_case
-from glassformer.learn.debug.faults import fault_names
+from glassformer.learn.debug.faults import AROUND, fault_names, fault_titles
 from glassformer.learn.debug.systems import SYSTEMS
 from glassformer.learn.debug.verdict import DebugVerdict
+from glassformer.learn.zoo import FAULTS
 
 SOLUTIONS = {number: case.solution for number, case in CASES.items() if case.solution}
 
@@ -44,6 +45,7 @@ SYMPTOMS = [
     ("D5", "model(src, trg).isnan().any()"),
     ("D6", "not torch.allclose(cached(src, trg), model(src, trg))"),
     ("D7", "not any(end in answer for answer in greedy(src))"),
+    ("D8", "beam(src[:1], 4).ids != greedy(src[:1])[0][:-1]"),
     ("D8", "any(log_prob(row.unsqueeze(0), beam(row.unsqueeze(0), 8).ids) < "
            "log_prob(row.unsqueeze(0), greedy(row.unsqueeze(0))[0][:-1]) - 0.01 for row in src[:2])"),
     ("D9a", "not torch.allclose(attend(queries, keys, values, mask).transpose(1, 2), F.scaled_dot_product_attention("
@@ -169,6 +171,13 @@ def test_no_right_system_is_accused_and_no_other_case_s_fault_is_taken_for_this_
             assert not eval(code, dict(each.names)), other
 
 
+def test_functions_take_their_arguments_by_name_too() -> None:
+    names = open_case("D8").names
+    assert names["beam"](src=names["src"][:1], width=2) == names["beam"](names["src"][:1], 2)
+    logits = names["model"](src=names["src"], trg=names["trg"])
+    assert names["loss"](logits=logits, targets=names["trg"]) == names["loss"](logits, names["trg"])
+
+
 def test_a_verdict_survives_json() -> None:
     verdict = check_answer("D1", "no-look-ahead", "1 / 0")
     assert DebugVerdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
@@ -184,3 +193,10 @@ def test_the_console_has_the_names_of_the_banner_and_no_others() -> None:
         opened = open_case(number)
         assert set(opened.names) == set(opened.right_names) == set(CASES[number].names)
         assert all(thing.__doc__ for name, thing in opened.names.items() if name in ("model", "loss", "greedy"))
+
+
+def test_every_name_that_can_be_answered_has_a_sentence_and_the_list_is_in_order() -> None:
+    titles = fault_titles()
+    assert list(titles) == sorted(titles) == list(fault_names())
+    assert all(title.endswith(".") for title in titles.values())
+    assert set(AROUND).isdisjoint(FAULTS)

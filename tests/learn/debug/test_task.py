@@ -1,14 +1,16 @@
 """The debugging set's own task and decoding are right where no fault is planted."""
 
+import pytest
 import torch
 
 from glassformer.decode import DecodingConfig, beam_search, greedy
-from glassformer.learn.debug.decoding import answer_log_prob, beam_answer, cached_logits, greedy_ids
+from glassformer.errors import UserError
+from glassformer.learn.debug.decoding import LIMIT, answer_log_prob, beam_answer, cached_logits, greedy_ids
 from glassformer.learn.debug.system import new_model
 from glassformer.learn.debug.task import END, LONGEST, PAD, SHORTEST, START, reversals
 from glassformer.model.transformer import Transformer
 
-CONFIG = DecodingConfig(length_penalty=0, max_ratio=0, max_extra=9, forced_end=False)
+UNFORCED = dict(length_penalty=0, max_ratio=0, max_extra=LIMIT, forced_end=False)
 
 
 def unsure_model() -> Transformer:
@@ -17,6 +19,7 @@ def unsure_model() -> Transformer:
     with torch.no_grad():
         model.fc_out.weight.normal_(std=0.3)
         model.fc_out.bias[END] += 2
+        model.fc_out.bias[[PAD, START]] -= 50  # the package never writes them
     return model
 
 
@@ -43,11 +46,9 @@ def test_greedy_answers_are_those_of_the_package() -> None:
     model = unsure_model()
     src, _ = reversals(20, seed=4)
     ours = [ids[:-1] if ids[-1] == END else ids for ids in greedy_ids(model, src, START)]
-    config = DecodingConfig(length_penalty=0, max_ratio=0, max_extra=9, forced_end=False)
-    theirs = [hypothesis.ids for hypothesis in greedy(model, src, START, END, config)]
-    assert [ids for ids in ours if PAD not in ids and START not in ids] == [
-        other for ids, other in zip(ours, theirs, strict=True) if PAD not in ids and START not in ids
-    ]
+    theirs = [hypothesis.ids for hypothesis in greedy(model, src, START, END, DecodingConfig(**UNFORCED))]
+    assert ours == theirs
+    assert len(set(map(len, ours))) > 2
 
 
 @torch.no_grad()
@@ -60,14 +61,21 @@ def test_the_cache_gives_the_numbers_of_one_pass() -> None:
 @torch.no_grad()
 def test_a_beam_finds_what_the_package_finds_and_tells_the_log_probability_of_its_answer() -> None:
     model = unsure_model()
-    with torch.no_grad():
-        model.fc_out.bias[[PAD, START]] -= 50  # the package never writes them
     src, _ = reversals(12, seed=6)
     found = [beam_answer(model, row.unsqueeze(0), 4) for row in src]
-    config = DecodingConfig(beam=4, length_penalty=0, max_ratio=0, max_extra=9, forced_end=False)
+    config = DecodingConfig(beam=4, **UNFORCED)
     theirs = [best.ids for (best, *_) in beam_search(model, src, START, END, config)]
     assert [answer.ids for answer in found] == theirs
-    ended = [(row, answer) for row, answer in zip(src, found, strict=True) if len(answer.ids) < 9]
+    assert answer_log_prob(model, src[:1], [5, 6]) == answer_log_prob(model, src[:1], [5, 6, END])
+    ended = [(row, answer) for row, answer in zip(src, found, strict=True) if len(answer.ids) < LIMIT]
     assert len(ended) > 3
     for row, answer in ended:
         assert abs(answer.log_prob - answer_log_prob(model, row.unsqueeze(0), answer.ids)) < 1e-9
+
+
+def test_beam_and_log_probability_take_one_source_and_say_so() -> None:
+    model, (src, _) = unsure_model(), reversals(2, seed=7)
+    with pytest.raises(UserError, match=r"2 sources at once: this takes one, src\[:1\]"):
+        beam_answer(model, src, 2)
+    with pytest.raises(UserError, match="2 sources"):
+        answer_log_prob(model, src, [5])
