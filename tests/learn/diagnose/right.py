@@ -256,7 +256,9 @@ class LengthFirst(Hand):
 class OptionalMasks(Hand):
     """Makes its masks unless it is given them."""
 
-    def forward(self, src: Tensor, trg: Tensor, src_mask: Tensor | None = None, trg_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, src: Tensor, trg: Tensor, src_mask: Tensor | None = None, trg_mask: Tensor | None = None
+    ) -> Tensor:
         return super().forward(src, trg)
 
 

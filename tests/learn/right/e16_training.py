@@ -88,7 +88,7 @@ def gradients_divided_at_last(
         logs = model(src, given).log_softmax(dim=-1)
         part = -logs.gather(2, asked.unsqueeze(2)).squeeze(2)[real].sum()
         part.backward()
-        total, tokens = total + float(part), tokens + int(real.sum())
+        total, tokens = total + part.item(), tokens + int(real.sum())
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     for gradient in gradients:
         gradient /= tokens

@@ -53,7 +53,7 @@ D9B = Case(
         "nothing at all. Its own word reaches a position by the residual all the same, which is why nothing shows. "
         "With a fill of minus infinity the first row would be NaN. The probe: nobody reads their own position."
     ),
-    thread="seen in learners' code",
+    thread="pbloem/former#10",
     exercise="03",
     solution=Solution(name="diagonal-hidden", probe="not reach(trg).diagonal(dim1=1, dim2=2).any()"),
     synonyms=("diagonal-excluded", "diagonal-masked"),

@@ -12,7 +12,7 @@ MISTAKES = (
         question="What is e^1000 on your computer, and what is that number divided by itself?",
         symptom="NaN as soon as a score passes 709 (in float64), 88 (float32) or 11 (float16); right below that",
         look="the line with exp: nothing is taken away before it",
-        source="seen in learners' code",
+        source="pyg-team/pytorch_geometric#53",
         suspect=r"exp",
     ),
     Mistake(
@@ -21,7 +21,7 @@ MISTAKES = (
         question="A row of numbers near -1000 stands beside a row near +1000: what is left of it?",
         symptom="0/0 = NaN in a row that lies far below the others; a batch can spoil a sentence that is fine alone",
         look="the max: it is taken over the whole tensor, not along dim",
-        source="seen in learners' code",
+        source="deeplearning4j/nd4j#44",
         suspect=r"max",
     ),
     Mistake(
@@ -39,7 +39,7 @@ MISTAKES = (
         question=AXIS,
         symptom="none while every caller means the last axis; wrong for the first one that does not",
         look="the axis of the max and of the sum is fixed to the last",
-        source="seen in learners' code",
+        source="paiml/aprender#2152",
         suspect=r"sum|max",
     ),
     Mistake(
@@ -48,7 +48,7 @@ MISTAKES = (
         question=BROADCAST,
         symptom="stops on most shapes; on square ones each number is silently divided by another row's sum",
         look="the sum: is its axis kept?",
-        source="seen in learners' code",
+        source="triton-lang/triton#11406",
         suspect=r"sum",
     ),
     Mistake(
@@ -57,7 +57,7 @@ MISTAKES = (
         question=BROADCAST,
         symptom="stops on most shapes; on square ones another row's max is silently taken away",
         look="the max: is its axis kept?",
-        source="seen in learners' code",
+        source="triton-lang/triton#11409",
         suspect=r"max",
     ),
     Mistake(
@@ -66,7 +66,7 @@ MISTAKES = (
         question="How many numbers should your sum give for x of shape (2, 3) and dim 1?",
         symptom="weights shrink as the batch grows",
         look="the sum has no axis",
-        source="seen in learners' code",
+        source="uTensor/uTensor#171",
         suspect=r"sum",
     ),
     Mistake(
@@ -75,7 +75,7 @@ MISTAKES = (
         question="Can a weight be below 0?",
         symptom="as attention weights: every value is mixed in with the wrong sign",
         look="a logarithm, or log_softmax, which belongs to the loss",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"log",
     ),
     Mistake(
@@ -84,7 +84,7 @@ MISTAKES = (
         question="What does the caller find in x after the call?",
         symptom="right by itself; whoever uses the scores afterwards uses other scores, and autograd may refuse",
         look="-=, /=, or a method whose name ends in _",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"[-/*+]=|_\(",
     ),
 )

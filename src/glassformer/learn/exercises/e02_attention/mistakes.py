@@ -38,7 +38,7 @@ MISTAKES = (
         question="Which vectors are multiplied with each other?",
         symptom="none while values are as wide as keys",
         look="the size that is rooted comes from the values",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"sqrt|\*\*",
     ),
     Mistake(
@@ -47,7 +47,7 @@ MISTAKES = (
         question="How many terms does one dot product have?",
         symptom="another temperature for each sentence length",
         look="the size that is rooted is a length",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"sqrt|\*\*",
     ),
     Mistake(
@@ -83,7 +83,7 @@ MISTAKES = (
         question="What do the weights of one query add up to?",
         symptom="answers are sqrt(d) times too small",
         look="the division comes after the softmax",
-        source="seen in learners' code",
+        source="FrancescoSaverioZuppichini/ViT#2",
         suspect=r"softmax",
     ),
 )

@@ -80,7 +80,7 @@ LOOK_AHEAD = (
         question="What does the first row see in your table?",
         symptom="row 0 sees nothing: NaN with a fill of -inf; else hardly anything, in a toy 99 % right beside 97 %",
         look="the diagonal: -1, or < where <= belongs",
-        source="seen in learners' code",
+        source="pbloem/former#10",
         suspect=r"diagonal|-1|<|>",
     ),
     Mistake(
@@ -119,7 +119,7 @@ TARGET = (
         question="Must a column pass both masks, or is one enough?",
         symptom="every word sees every word, the future too: a loss near 0, and nonsense when it writes",
         look="| or + where & belongs (| is right for tables of what is hidden)",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"\||\+|logical_or",
     ),
     Mistake(
@@ -171,7 +171,7 @@ TARGET = (
         question="What does the first row see in your table?",
         symptom="row 0 sees nothing: NaN with a fill of -inf; else hardly anything, in a toy 99 % right beside 97 %",
         look="the diagonal: -1, or < where <= belongs",
-        source="seen in learners' code",
+        source="pbloem/former#10",
         suspect=r"diagonal|-1|<|>",
     ),
     Mistake(

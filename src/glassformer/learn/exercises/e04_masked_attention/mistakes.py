@@ -49,7 +49,7 @@ MASKED = (
         question=LOW_ENOUGH,
         symptom="in a toy with -1e-9: the loss 0.007, the next word right 99.8 %, written sentences right 0 %",
         look="the fill: 0, -1e-9 for -1e9, or scores multiplied by the mask",
-        source="seen in learners' code",
+        source="hyunwoongko/transformer#10",
         suspect=r"fill|where|\* ?mask|e-",
     ),
     Mistake(
@@ -58,7 +58,7 @@ MASKED = (
         question=LOW_ENOUGH,
         symptom="allowed keys count e = 2.7 times as much as hidden ones, and nothing is hidden",
         look="a mask that is added must hold 0 and -infinity, not 1 and 0",
-        source="seen in learners' code",
+        source="timeseriesAI/tsai#171",
         suspect=r"\+",
     ),
     Mistake(
@@ -67,7 +67,7 @@ MASKED = (
         question=LOW_ENOUGH,
         symptom="the future shines through a little, and training learns to read it",
         look="the fill: take -infinity, or the lowest number of the dtype",
-        source="seen in learners' code",
+        source="TransformerLensOrg/TransformerLens#318",
         suspect=r"fill|where|\*",
     ),
     Mistake(
@@ -76,7 +76,7 @@ MASKED = (
         question=AFTERWARDS,
         symptom="in a toy: the next word right 99.9 %, written sentences right 0 %: the sum tells the future",
         look="the mask comes after the softmax; dividing by the new sum would make it right",
-        source="seen in learners' code",
+        source="huggingface/pytorch-image-models#2236",
         suspect=r"softmax|mask",
     ),
     Mistake(
@@ -94,7 +94,7 @@ MASKED = (
         question="What does the caller find in queries, or in mask, after the call?",
         symptom="right by itself; the next layer or the next call gets another mask or other queries",
         look="-=, /=, or a method whose name ends in _",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"[-/*+|&]=|_\(",
     ),
 )
@@ -151,7 +151,7 @@ SAFE = (
         question="Is it any, or all, that says whether a query sees nothing?",
         symptom="with a look-ahead mask only the last word sees anything",
         look="all where any belongs, or the ~ inside the brackets",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"any|all",
     ),
     Mistake(

@@ -30,7 +30,7 @@ MISTAKES = (
         question="Which channels belong to head 0 in a view (h, d), and which in a view (d, h)?",
         symptom="none when trained like that; weights of other programs answer nonsense",
         look="e cut into d h instead of h d",
-        source="seen in learners' code",
+        source="seen in The-AI-Summer/self-attention-cv, transformer_vanilla/mhsa.py",
         suspect=r"view|reshape|unflatten|::",
     ),
     Mistake(
@@ -39,7 +39,7 @@ MISTAKES = (
         question="Which axis must change faster when h d becomes e?",
         symptom="none when trained like that; weights of other programs answer nonsense",
         look="d stands before h where they are merged",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"(?<!un)flatten|permute|stack|contiguous",
     ),
     Mistake(
@@ -48,7 +48,7 @@ MISTAKES = (
         question="What can h heads find that one cannot, once they are averaged?",
         symptom="learns more slowly: the heads have one answer between them",
         look="mean or sum over the heads where they belong side by side",
-        source="seen in learners' code",
+        source="broadinstitute/CellCap#40, where a maximum was taken",
         suspect=r"mean|sum",
     ),
     Mistake(
@@ -66,7 +66,7 @@ MISTAKES = (
         question="The weights of which axis should add up to 1?",
         symptom="a hidden key gets the weight 1 / h in every head: padding and the future are read",
         look="the dim of the softmax: n h q k has its keys last",
-        source="seen in learners' code",
+        source="facebookresearch/detr#247, over heads and keys at once",
         suspect=r"softmax",
     ),
     Mistake(
@@ -75,7 +75,7 @@ MISTAKES = (
         question="Where do the heads meet each other?",
         symptom="trains, a little worse: what one head found never reaches another head's channels in this layer",
         look="the return: fc_out is not used",
-        source="seen in learners' code",
+        source="Kyubyong/transformer#117",
         suspect=r"return",
     ),
     Mistake(
@@ -84,7 +84,7 @@ MISTAKES = (
         question="nn.Linear keeps its matrix as (out, in). How is it kept here?",
         symptom="none when trained like that; weights of other programs answer nonsense",
         look="the last product: x @ W, not F.linear(x, W), and no .T",
-        source="seen in learners' code",
+        source="sgl-project/sglang-jax#1279",
         suspect=r"fc_out",
     ),
     Mistake(
@@ -93,7 +93,7 @@ MISTAKES = (
         question="nn.Linear keeps its matrix as (out, in). How is it kept here?",
         symptom="none when trained like that; weights of other programs answer nonsense",
         look="the first three products: x @ W, not F.linear(x, W), and no .T",
-        source="seen in learners' code",
+        source="rasbt/LLMs-from-scratch#857",
         suspect=r"to_|\.T|linear|einsum",
     ),
     Mistake(
@@ -111,7 +111,7 @@ MISTAKES = (
         question=WHO,
         symptom="stops where q and k differ; elsewhere the decoder never compares with the encoder's words",
         look="what to_keys is multiplied with",
-        source="seen in learners' code",
+        source="keitakurita/Practical_NLP_in_PyTorch#1, where the caller did it",
         suspect=r"to_keys",
     ),
     Mistake(
@@ -120,7 +120,7 @@ MISTAKES = (
         question=WHO,
         symptom="stops where q and k differ; elsewhere the decoder mixes its own words by the encoder's weights",
         look="what to_values is multiplied with",
-        source="seen in learners' code",
+        source="keitakurita/Practical_NLP_in_PyTorch#1, where the caller did it",
         suspect=r"to_values",
     ),
     Mistake(

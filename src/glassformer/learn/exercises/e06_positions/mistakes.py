@@ -31,7 +31,7 @@ EMBED = (
         question="By what does the length of a vector of e random numbers grow with e?",
         symptom="words drown the positions: order is learned late, or never",
         look="the factor: e where sqrt(e) belongs",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"\*",
     ),
     Mistake(
@@ -40,7 +40,7 @@ EMBED = (
         question="Which of the two tables does section 3.4 multiply?",
         symptom="trains nearly alike; the words are as small beside the positions as without any factor",
         look="the brackets: the factor comes after the sum",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"sqrt|\*\*|\*",
     ),
     Mistake(
@@ -49,7 +49,7 @@ EMBED = (
         question="What would the encoder answer to the same words in another order?",
         symptom="in a toy: reads a bag of words, writes the right sentence in 2 to 5 of 100 cases",
         look="positions takes no part in the answer",
-        source="seen in learners' code; torchleet's Transformer test lets it pass",
+        source="guocheng2025/Transformer-Encoder#1; torchleet's Transformer test lets it pass",
     ),
     Mistake(
         name="indexed-by-batch",
@@ -57,7 +57,7 @@ EMBED = (
         question=WHICH,
         symptom="no order inside a sentence, and a sentence's answer depends on its row in the batch",
         look="the axis along which positions are laid: with batch first, size(0) counts sentences",
-        source="seen in learners' code, where a sequence-first example met batch-first data",
+        source="cmu-l3/anlp-fall2025-code#1",
         suspect=r"size\(0\)|shape\[0\]|len\(|unsqueeze\(1\)|\[:, None",
     ),
     Mistake(
@@ -66,7 +66,7 @@ EMBED = (
         question="What does positions have a row for: a word, or a place?",
         symptom="a second word table: the same word has the same vector everywhere, so order is lost",
         look="the index into positions",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"positions\[tokens|positions\)",
     ),
     Mistake(
@@ -75,7 +75,7 @@ EMBED = (
         question="Which row does the first token of a sentence get?",
         symptom="none in training; the last row is missing for the longest sentence, and foreign weights shift",
         look="where the counting starts",
-        source="seen in learners' code",
+        source="graykode/nlp-tutorial#73",
         suspect=r"arange\(1|\+ ?1|\[1:",
     ),
 )
@@ -107,7 +107,7 @@ SINUSOIDS = (
         question="Which row does place 0 get?",
         symptom="none in training; foreign weights do not fit",
         look="which of the two waves comes first",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"cos",
     ),
     Mistake(
@@ -116,7 +116,7 @@ SINUSOIDS = (
         question=PAIR,
         symptom="the longest wave is 100 x 2 pi instead of nearly 10000 x 2 pi: far places look alike sooner",
         look="the numerator of the exponent counts pairs by ones, not by twos",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"10000|1e4|arange",
     ),
     Mistake(
@@ -152,7 +152,7 @@ SINUSOIDS = (
         question="Which row does place 0 get?",
         symptom="half of the channels say nothing new; a shift cannot be computed from them",
         look="the odd channels: the same wave as the even ones",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"sin",
     ),
     Mistake(
@@ -161,7 +161,7 @@ SINUSOIDS = (
         question="Which row does place 0 get?",
         symptom="none in training; foreign weights shift by one place",
         look="where the counting starts",
-        source="seen in learners' code",
+        source="seen in facebookresearch/fairseq, where positions begin at padding_idx + 1",
         suspect=r"arange\(1|\+ ?1",
     ),
     Mistake(
@@ -170,7 +170,7 @@ SINUSOIDS = (
         question="By how many radians does the first pair turn from one place to the next?",
         symptom="neighbours are nearly alike: 360 places to a turn where 6.28 are asked for",
         look="a conversion between degrees and radians: torch's sin takes radians as they are",
-        source="seen in learners' code",
+        source="ggml-org/llama.cpp#1234, which asks for a factor of pi",
         suspect=r"180|deg|rad|pi",
     ),
 )

@@ -40,7 +40,7 @@ MISTAKES = (
         question=PAIRS,
         symptom="trains, less well: a score depends on where the two stand, no longer on their distance alone",
         look="cat made the angles for halves, and neighbours were swapped for the sines",
-        source="seen in learners' code, where one project's angles met another's swap",
+        source="xiangking/ark-nlp#47",
         suspect=r"cat|repeat|rotate",
     ),
     Mistake(
@@ -49,7 +49,7 @@ MISTAKES = (
         question="In which channel does the second number of the first pair arrive?",
         symptom="none while queries and keys are both turned so; position 0 no longer leaves them as they are",
         look="the last line: cat puts the two halves one after the other, stack and flatten alternate",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"cat\(",
     ),
     Mistake(
@@ -58,7 +58,7 @@ MISTAKES = (
         question="How long is a pair before, and how long after it is turned?",
         symptom="vectors change their length with their position, and scores depend on more than the distance",
         look="the signs: one of the four products is subtracted",
-        source="seen in learners' code",
+        source="NVIDIA/ngpt#10, of another form",
         suspect=r"sin",
     ),
     Mistake(
@@ -67,7 +67,7 @@ MISTAKES = (
         question="When the second number of a pair is computed, is the first one still the old one?",
         symptom="vectors change their length with their position, and scores depend on more than the distance",
         look="the second assignment reads what the first one has written",
-        source="seen in learners' code",
+        source="flagos-ai/FlagGems#5142",
         suspect=r"\] ?=",
     ),
     Mistake(
@@ -76,7 +76,7 @@ MISTAKES = (
         question="Where does the point (1, 0) go at position 1, with which sign?",
         symptom="none in training, where the weights before it can turn the other way; foreign weights do not fit",
         look="which of the two sines has the minus sign",
-        source="seen in learners' code",
+        source="karpathy/nanochat#489",
         suspect=r"sin",
     ),
     Mistake(
@@ -85,7 +85,7 @@ MISTAKES = (
         question="Who decides how slowly the last pair turns: your line, or the caller?",
         symptom="none until weights arrive that were trained with another base: 500000 is common for long contexts",
         look="a number of its own where base belongs",
-        source="seen in learners' code",
+        source="huggingface/candle#3746",
         suspect=r"10000|1e4",
     ),
     Mistake(
@@ -94,7 +94,7 @@ MISTAKES = (
         question=SPEED,
         symptom="the slowest pair turns sqrt(base) times faster: far positions look alike sooner",
         look="the numerator of the exponent counts pairs by ones, not by twos",
-        source="seen in learners' code",
+        source="rasbt/LLMs-from-scratch#410, where it was proposed",
         suspect=r"base",
     ),
     Mistake(
@@ -103,7 +103,7 @@ MISTAKES = (
         question=SPEED,
         symptom="half of the pairs hardly turn at all over a sentence",
         look="a range in steps of two, and a factor 2 besides",
-        source="seen in learners' code",
+        source="SamLynnEvans/Transformer#25, in the sinusoids",
         suspect=r"2 ?\*|\* ?2|base",
     ),
     Mistake(
@@ -112,7 +112,7 @@ MISTAKES = (
         question="Does the last pair turn faster or more slowly than the first?",
         symptom="all pairs but the first look like noise: nothing can be learned from distances",
         look="a minus sign is missing in the exponent, or a product stands where a quotient belongs",
-        source="seen in learners' code",
+        source="xlite-dev/LeetCUDA#289",
         suspect=r"base",
     ),
     Mistake(
@@ -121,7 +121,7 @@ MISTAKES = (
         question=SPEED,
         symptom="positions 44 apart look nearly alike, 44 being nearly 7 whole turns",
         look="the exponent: it must grow with the pair",
-        source="seen in learners' code",
+        source="seen in xlite-dev/LeetCUDA, where the exponent was divided as whole numbers",
         suspect=r"base|arange",
     ),
     Mistake(
@@ -130,7 +130,7 @@ MISTAKES = (
         question="What happens to a token at position 0?",
         symptom="none in scores, as queries and keys shift together; a cache with other keys would show it",
         look="where the counting starts",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"\+ ?1|arange\(1",
     ),
     Mistake(
@@ -139,7 +139,7 @@ MISTAKES = (
         question="At which position does a token stand that comes alone, as number 17?",
         symptom="training is right; decoding with a cache turns every new token as if it were the first",
         look="a range of your own where positions belongs",
-        source="seen in learners' code",
+        source="pytorch/executorch#2010",
         suspect=r"arange\((?!0?,? ?d)",
     ),
     Mistake(

@@ -30,7 +30,7 @@ MISTAKES = (
         question="What happens to a token whose channels are all the same number?",
         symptom="NaN from the first token with equal channels, such as padding that was embedded as zeros",
         look="eps takes no part in the answer",
-        source="seen in learners' code; torch-judge's test lets it pass",
+        source="VeriSilicon/TIM-VX#589; torch-judge's test lets it pass",
         suspect=r"sqrt|std|\*\*",
     ),
     Mistake(
@@ -39,7 +39,7 @@ MISTAKES = (
         question="Who decides how large eps is: your line, or the caller?",
         symptom="none until weights arrive that were trained with another eps (1e-6 and 1e-12 are common)",
         look="a number of its own, or the default of a library call, where eps belongs",
-        source="seen in learners' code; the RMSNorm test of CS336's first assignment lets a wrong eps pass",
+        source="keras-team/keras-hub#642; the RMSNorm test of CS336's first assignment lets a wrong eps pass",
         suspect=r"1e-|layer_norm|LayerNorm",
     ),
     Mistake(
@@ -48,7 +48,7 @@ MISTAKES = (
         question=AXIS,
         symptom="a token depends on the later ones: training looks well, writing token by token does not",
         look="the dim of the mean and of the variance",
-        source="seen in learners' code",
+        source="jadore801120/attention-is-all-you-need-pytorch#17",
         suspect=r"mean|var|std|sum",
     ),
     Mistake(
@@ -57,7 +57,7 @@ MISTAKES = (
         question=AXIS,
         symptom="a token depends on the later ones and on the padding of its sentence",
         look="the dims of the mean and of the variance: two of them, or a normalized_shape of two numbers",
-        source="seen in learners' code",
+        source="tensorpack/tensorpack#1482",
         suspect=r"mean|var|std|sum|layer_norm",
     ),
     Mistake(
@@ -66,7 +66,7 @@ MISTAKES = (
         question=AXIS,
         symptom="a sentence's answer depends on its company; alone it becomes its bias everywhere",
         look="the dim of the mean and of the variance: this is nearly a batch norm",
-        source="seen in learners' code",
+        source="Kyubyong/transformer#40, where it was proposed",
         suspect=r"mean|var|std|sum",
     ),
     Mistake(
@@ -75,7 +75,7 @@ MISTAKES = (
         question="What is the mean of one row of your answer, before gain and bias?",
         symptom="trains; whatever all channels of a token share stays in and grows from layer to layer",
         look="the numerator: x, without its mean",
-        source="seen in learners' code",
+        source="huggingface/pytorch-image-models#2380",
         suspect=r"/|rsqrt",
     ),
     Mistake(
@@ -84,7 +84,7 @@ MISTAKES = (
         question="What is the mean of one row of your answer, before gain and bias?",
         symptom="trains as well; later models do it (RMSNorm, with no bias). Weights made for one do not fit the other",
         look="the mean is subtracted nowhere, neither above nor inside the root",
-        source="seen in learners' code",
+        source="wandb/senpai#547, on purpose",
         suspect=r"square|\*\*|pow",
     ),
     Mistake(
@@ -93,7 +93,7 @@ MISTAKES = (
         question="If x is given in other units, ten times as large, what becomes of your answer?",
         symptom="large tokens come out small and small ones large",
         look="the root is missing",
-        source="seen in learners' code",
+        source="rinuboney/ladder#17, in a batch norm",
         suspect=r"/",
     ),
     Mistake(
@@ -102,7 +102,7 @@ MISTAKES = (
         question="What is the gain for, and where does your answer use it?",
         symptom="none at the start, when every gain is 1; the gain never learns, its gradient is None",
         look="gain takes no part in the answer",
-        source="seen in learners' code",
+        source="hyunwoongko/transformer#6, where it was proposed",
     ),
     Mistake(
         name="bias-missing",
@@ -110,7 +110,7 @@ MISTAKES = (
         question="What is the bias for, and where does your answer use it?",
         symptom="none at the start, when every bias is 0; the bias never learns, its gradient is None",
         look="bias takes no part in the answer",
-        source="seen in learners' code",
+        source="lucidrains/soundstorm-pytorch#30",
     ),
     Mistake(
         name="bias-before-gain",
@@ -118,7 +118,7 @@ MISTAKES = (
         question="Which number comes out of a channel whose gain is 0?",
         symptom="trains alike; a channel with a gain near 0 can no longer be moved by its bias",
         look="the brackets: what is multiplied by gain",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"bias",
     ),
     Mistake(
@@ -127,7 +127,7 @@ MISTAKES = (
         question="What is the shape of the mean, and which axes of x does broadcasting put it against?",
         symptom="stops, unless n, t and e happen to be equal: then silently wrong",
         look="keepdim=True is missing where the mean and the variance are taken",
-        source="seen in learners' code",
+        source="jadore801120/attention-is-all-you-need-pytorch#17",
         suspect=r"(mean|var|std|sum)\((?!.*keepdim)",
     ),
 )

@@ -29,7 +29,7 @@ MISTAKES = (
         question="What becomes of the negative channels of a token before the first product?",
         symptom="half of what a token says is lost before it is read",
         look="an activation on x",
-        source="seen in learners' code, after the habits of image networks",
+        source="seen in no thread that we know",
         suspect=r"relu|clamp|max",
     ),
     Mistake(
@@ -38,7 +38,7 @@ MISTAKES = (
         question="Which numbers does max see: with or without b_1?",
         symptom="trains alike; b_1 no longer moves the place of the bend and is as good as a part of b_2",
         look="the brackets: b_1 is added outside of them",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"b1",
     ),
     Mistake(
@@ -65,7 +65,7 @@ MISTAKES = (
         question="Who adds x: this layer, or the one around it?",
         symptom="x is added twice in a block, here and by the residual around it",
         look="x stands in the last line",
-        source="seen in learners' code",
+        source="nlpyang/hiersumm#28",
         suspect=r"x \+|\+ x",
     ),
     Mistake(
@@ -74,7 +74,7 @@ MISTAKES = (
         question="What does your layer answer to x = 0?",
         symptom="trains nearly alike; the bias never learns, its gradient is None",
         look="b_1 takes no part in the answer",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"w1",
     ),
     Mistake(
@@ -83,7 +83,7 @@ MISTAKES = (
         question="What does your layer answer where every hidden number is negative?",
         symptom="trains nearly alike; the bias never learns, its gradient is None",
         look="b_2 takes no part in the answer",
-        source="seen in learners' code",
+        source="seen in no thread that we know",
         suspect=r"w2",
     ),
     Mistake(
@@ -92,7 +92,7 @@ MISTAKES = (
         question="Which shape has w1, and which shape does the function that you call expect?",
         symptom="stops, unless e and f are equal: then silently wrong",
         look="F.linear keeps its weight as (out, in); these are (in, out)",
-        source="seen in learners' code",
+        source="sgl-project/sglang-jax#1279",
         suspect=r"linear|\.T\b|transpose",
     ),
 )

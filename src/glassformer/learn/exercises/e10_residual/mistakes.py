@@ -4,7 +4,6 @@ from glassformer.learn.exercise import Mistake
 
 ORDER = "What does the sublayer get to read, and what is the last thing done to the sum?"
 SILENT = "If the sublayer answers 0, what comes out?"
-LEARNERS = "seen in learners' code"
 
 RESIDUAL_MISSING = "in a toy: loss 0.067 instead of 0.008; stacks of many blocks hardly train"
 
@@ -24,7 +23,7 @@ POST = (
         question=SILENT,
         symptom=RESIDUAL_MISSING,
         look="x is not added to what the sublayer answers",
-        source=LEARNERS,
+        source="LeeSureman/Flat-Lattice-Transformer#111, where the output was added to itself",
         suspect=r"sublayer\(",
     ),
     Mistake(
@@ -51,7 +50,7 @@ POST = (
         question="How large are the numbers after a hundred blocks?",
         symptom="sizes grow from block to block; training diverges",
         look="norm is never called",
-        source=LEARNERS,
+        source="seen in imperial-qore/TranAD, whose encoder layer has no norm",
     ),
     Mistake(
         name="residual-twice",
@@ -59,7 +58,7 @@ POST = (
         question=SILENT,
         symptom="sizes grow from block to block, as the second sum is never normed",
         look="x is added inside of norm, and once more outside",
-        source=LEARNERS,
+        source="google-research/google-research#1581",
         suspect=r"x \+|\+ x",
     ),
 )
@@ -80,7 +79,7 @@ PRE = (
         question=SILENT,
         symptom=RESIDUAL_MISSING,
         look="x is not added to what the sublayer answers",
-        source=LEARNERS,
+        source="LeeSureman/Flat-Lattice-Transformer#111, where the output was added to itself",
         suspect=r"sublayer\(",
     ),
     Mistake(
@@ -116,7 +115,7 @@ PRE = (
         question="How large are the numbers that a sublayer reads after a hundred blocks?",
         symptom="sizes grow from block to block; training diverges",
         look="norm is never called",
-        source=LEARNERS,
+        source="seen in imperial-qore/TranAD, whose encoder layer has no norm",
     ),
     Mistake(
         name="residual-twice",
@@ -124,7 +123,7 @@ PRE = (
         question=SILENT,
         symptom="x weighs twice as much as asked after one block, 64 times after six",
         look="x is added twice; does the sublayer's line add it already?",
-        source=LEARNERS,
+        source="google-research/google-research#1581",
         suspect=r"x \+|\+ x|2 \*",
     ),
 )
@@ -154,7 +153,7 @@ STACK = (
         question="Has any norm seen the last sum when the output layer reads it?",
         symptom="sizes grow with depth, and the embeddings' own size is lost",
         look="final_norm comes before the loop",
-        source=LEARNERS,
+        source="seen in no thread that we know",
         suspect=r"final_norm",
     ),
     Mistake(
@@ -172,7 +171,7 @@ STACK = (
         question="If all sublayers answer 0, what comes out?",
         symptom=RESIDUAL_MISSING,
         look="a block's answer replaces x instead of being added",
-        source=LEARNERS,
+        source="LeeSureman/Flat-Lattice-Transformer#111, where the output was added to itself",
         suspect=r"sublayer\(",
     ),
     Mistake(
@@ -199,7 +198,7 @@ STACK = (
         question="How many norms are you given, and how many do you use?",
         symptom="trains nearly alike; foreign weights do not fit, and all norms but one never learn",
         look="the norm inside of the loop is always the same",
-        source=LEARNERS,
+        source="bentrevett/pytorch-seq2seq#100",
         suspect=r"norms\[0\]",
     ),
     Mistake(
@@ -208,7 +207,7 @@ STACK = (
         question="Which sublayer reads x itself?",
         symptom="trains alike; foreign weights give nonsense",
         look="the order of the loop, or of nested calls",
-        source=LEARNERS,
+        source="seen in no thread that we know",
         suspect=r"reversed|\[::-1\]|pop\(",
     ),
     Mistake(
@@ -217,7 +216,7 @@ STACK = (
         question="What does the third sublayer read: the sum so far, or what the first one read?",
         symptom="trains, less well: a stack as deep as one block, however many there are",
         look="what is handed to norm was set before the loop and never again",
-        source=LEARNERS,
+        source="17385/TreeBERT#5",
         suspect=r"sum\(|norm\(",
     ),
     Mistake(
@@ -226,7 +225,7 @@ STACK = (
         question="How many of three sublayers are called?",
         symptom="trains, less well; the other blocks' weights get no gradient",
         look="the return, or the final norm with it, is indented into the loop",
-        source=LEARNERS,
+        source="microsoft/ProDA#33, in another network",
         suspect=r"return",
     ),
 )
