@@ -53,4 +53,4 @@ docs: .venv/ready-to-test  ## the site: pages that are made from the program, th
 	$(BIN)/zensical build --clean
 
 clean:
-	rm -rf .venv build dist site
+	rm -rf .venv .cache build dist site

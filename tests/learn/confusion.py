@@ -6,7 +6,7 @@
 from collections import Counter
 from pathlib import Path
 
-from glassformer.learn.checker.candidates import candidates
+from glassformer.learn.checker.candidates import Candidate, Candidates, candidates, claim
 from glassformer.learn.checker.judge import judge
 from glassformer.learn.course import bank, course
 from glassformer.learn.exercise import Part, Texts
@@ -22,6 +22,12 @@ def called(part: Part, *mistakes: str) -> str:
     return " + ".join(verdict.mistakes) or verdict.headline
 
 
+def claimed(known: Candidates, pair: Candidate) -> Candidate | None:
+    """Whom the claim rule takes these two mistakes for."""
+    found = claim(known, pair.behaviour, float32=False)
+    return found and found.candidate
+
+
 def matrix(texts: Texts) -> str:
     """One exercise's part of the file."""
     lines = [f"## {texts.number} {texts.name}", ""]
@@ -34,9 +40,7 @@ def matrix(texts: Texts) -> str:
             lines.append(f"| {mistake.name} | {called(part, mistake.name)} | {same} | {mistake.source} |")
         lines.append("")
         if part.pairs:
-            right = Counter(
-                called(part, *pair.mistakes) == " + ".join(real(part, pair.mistakes)) for pair in known.pairs
-            )
+            right = Counter(claimed(known, pair) is pair for pair in known.pairs)
             same = [" = ".join(pair.names) for pair in known.pairs if pair.synonyms]
             lines.append(
                 f"Pairs: {right[True]} named as themselves, {right[False]} otherwise; "

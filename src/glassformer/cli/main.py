@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from glassformer import __version__
-from glassformer.cli import attention, demo, evaluate, learn, look, masks, shapes, train, translate, why
+from glassformer.cli import attention, demo, diagnose, evaluate, learn, look, masks, shapes, train, translate, why
 from glassformer.errors import UserError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command("attention")(attention.attention)
 app.command("look")(look.look)
 app.add_typer(learn.app, name="learn")
 app.command("why")(why.why)
+app.command("diagnose")(diagnose.diagnose)
 
 
 def main() -> None:

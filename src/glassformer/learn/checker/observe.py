@@ -47,7 +47,7 @@ class Seen:
 def observe(function: Function, probe: Probe, seed: int = 0) -> Seen:
     """Put the probe's question. The global random state is set to `seed`, so that accidents can be repeated."""
     arguments = copied(probe.arguments)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which asks every kind of device
     try:
         value = probe.drive(function, *arguments)
         error = None
@@ -114,12 +114,12 @@ class Behaviour:
 
 
 def behaviour(seen: Sequence[Seen], right: Sequence[Seen]) -> Behaviour:
-    """`right` sets the scale: each of its leaves counts with its own largest number as 1."""
+    """`right` sets the scale: each of its leaves counts with its own largest number as 1, where they are alike."""
     rows = []
     for ours, theirs in zip(seen, right, strict=True):
         alike = ours.structure[1:] == theirs.structure[1:]
         for index, leaf in enumerate(ours.leaves):
-            rows.append(leaf.numbers / (scale(theirs.leaves[index]) if alike else scale(leaf)))
+            rows.append(leaf.numbers / (scale(theirs.leaves[index]) if alike else 1))
     numbers = torch.cat(rows) if rows else torch.empty(0, dtype=torch.float64)
     return Behaviour(tuple(each.structure for each in seen), numbers)
 

@@ -159,7 +159,7 @@ FAULTS = (
             "None to speak of: the projections learn to make up for it (0.12, 99.8 %, 98 %). Attention is too "
             "flat at the start."
         ),
-        thread="seen in learners' code",
+        thread="delzac/cntkx#10",
         exercise="02",
         kind="silent",
     ),
@@ -208,7 +208,7 @@ FAULTS = (
             "Training looks perfect, because a hidden word's score is still in the sum below each weight; while "
             "writing the future is missing from that sum, and the answers are wrong."
         ),
-        thread="seen in learners' code",
+        thread="huggingface/pytorch-image-models#2236",
         exercise="04",
         kind="leak",
     ),
@@ -220,7 +220,7 @@ FAULTS = (
             "As if there were no mask at all: training looks perfect, what is written is nonsense, and padding is "
             "attended to."
         ),
-        thread="seen in learners' code",
+        thread="Shujun-He/RibonanzaNet#5",
         exercise="04",
         kind="leak",
     ),

@@ -61,7 +61,7 @@ FAULTS = (
             "None as long as tokens come one at a time: keys carry their positions, and their order does not "
             "matter. Several new tokens at once are given the mask of others."
         ),
-        thread="seen in learners' code",
+        thread="seen in no thread that we know",
         exercise="17",
         kind="decoding",
     ),
@@ -73,7 +73,7 @@ FAULTS = (
             "Training and scoring are right; while writing, each word sees itself and the source alone, and the "
             "answers repeat or lose their place."
         ),
-        thread="seen in learners' code",
+        thread="huggingface/transformers#30108",
         exercise="17",
         kind="decoding",
     ),
@@ -85,7 +85,7 @@ FAULTS = (
             "Training and scoring are right; while writing, the decoder knows one word of the source: the answers "
             "are about it alone."
         ),
-        thread="seen in learners' code",
+        thread="seen in huggingface/transformers#46111, where a window was kept of the source",
         exercise="17",
         kind="decoding",
     ),

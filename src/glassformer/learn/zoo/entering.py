@@ -89,7 +89,7 @@ FAULTS = (
             "The loss stops high and what is written has the right words in the wrong order: the encoder reads a "
             "bag of words."
         ),
-        thread="seen in learners' code",
+        thread="guocheng2025/Transformer-Encoder#1",
         exercise="06",
         kind="stuck",
         needs=POSITIONS,

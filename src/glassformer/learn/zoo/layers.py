@@ -168,7 +168,7 @@ FAULTS = (
             "Learns far more slowly, and the more so the deeper it is: each layer must pass on all that it was "
             "given. Far behind after as many updates, and nothing written is right."
         ),
-        thread="seen in learners' code",
+        thread="kyegomez/BitNet#32",
         exercise="10",
         kind="stuck",
     ),
@@ -180,7 +180,7 @@ FAULTS = (
             "Learns a little more slowly; each layer adds a vector of the same length, so the stream grows with "
             "depth and nothing ever norms it."
         ),
-        thread="seen in learners' code",
+        thread="harvardnlp/annotated-transformer#110",
         exercise="10",
         kind="silent",
     ),
@@ -204,7 +204,7 @@ FAULTS = (
             "Trains, with larger logits at the start and a gain and bias that get no gradient. Weights made with "
             "the norm are useless without it."
         ),
-        thread="seen in learners' code",
+        thread="NVIDIA-NeMo/Speech#2197",
         exercise="10",
         kind="silent",
         needs=FINAL_NORMS,
@@ -241,7 +241,7 @@ FAULTS = (
             "None on a task that attention solves by itself; on real text the loss stays above, because no layer "
             "can compute what is not linear in a position."
         ),
-        thread="seen in learners' code",
+        thread="nutonomy/nuscenes-devkit#728",
         exercise="09",
         kind="silent",
     ),
@@ -252,7 +252,7 @@ FAULTS = (
         symptom=(
             "The same sentence is answered differently each time, and the scores are a little lower than they could be."
         ),
-        thread="seen in learners' code",
+        thread="delip/PyTorchNLPBook#28",
         exercise="11",
         kind="silent",
         needs=DROPOUT,
@@ -265,7 +265,7 @@ FAULTS = (
             "Learns about as well on a small task; all layers but the first get no gradient. Where the list is "
             "built as [layer] * N, the count of parameters is too small."
         ),
-        thread="seen in learners' code",
+        thread="zalandoresearch/pytorch-vq-vae#2",
         exercise="11",
         kind="silent",
         needs=SEVERAL_LAYERS,
@@ -278,7 +278,7 @@ FAULTS = (
             "The decoder learns to read an encoder that never learns: far behind after as many updates (0.80, 73 "
             "%, 14 %). No parameter of the encoder has a gradient."
         ),
-        thread="seen in learners' code",
+        thread="lucidrains/CoCa-pytorch#6",
         exercise="16",
         kind="stuck",
     ),
@@ -299,7 +299,7 @@ FAULTS = (
             "The loss stops where a language model of the target would, and every source gets the same answer. "
             "Sources may even be shuffled: nothing changes."
         ),
-        thread="seen in learners' code",
+        thread="keitakurita/Practical_NLP_in_PyTorch#1",
         exercise="12",
         kind="stuck",
     ),

@@ -140,7 +140,7 @@ FAULTS = (
             "None in scores: the residual carries a word past its own attention (0.11, 99.9 %, 99.2 %). The first "
             "position attends to nothing, which is NaN where hidden means minus infinity."
         ),
-        thread="seen in learners' code",
+        thread="pbloem/former#10",
         exercise="03",
         kind="silent",
     ),

@@ -1,0 +1,1 @@
+"""The checks of a diagnosis, one file for each kind of question."""
