@@ -54,9 +54,14 @@ def test_every_link_into_the_project_leads_somewhere() -> None:
 
 
 def test_every_command_named_is_a_command() -> None:
-    commands = {command.name for command in main.app.registered_commands}
+    groups = main.app.registered_groups
+    commands = {command.name for command in (*main.app.registered_commands, *groups)}
     assert (
-        set(re.findall(r"glassformer (demo|train|translate|evaluate|shapes|masks|attention|look)\b", README))
+        set(
+            re.findall(
+                r"glassformer (demo|train|translate|evaluate|shapes|masks|attention|look|learn|why|diagnose)\b", README
+            )
+        )
         == commands
     )
 
@@ -72,3 +77,14 @@ def test_the_number_of_faults_is_the_number_of_faults() -> None:
 def test_the_number_of_core_lines_is_right() -> None:
     stated = int(re.search(r"(\d+) lines of core", README).group(1))  # type: ignore[union-attr]
     assert stated == sum(core_lines().values())
+
+
+def test_the_verdict_shown_is_what_the_checker_says() -> None:
+    from glassformer.learn.checker.judge import judge
+    from glassformer.learn.course import bank, find
+
+    part = bank(find("attention")).parts[0]
+    verdict = judge(part, part.wrong("scale-without-root"))
+    quoted = next(block for block in re.findall(r"```\n(.*?)```", README, flags=re.DOTALL) if "behaves like" in block)
+    for said in (verdict.headline, verdict.evidence, *verdict.yours, verdict.asked, verdict.question):
+        assert said in quoted

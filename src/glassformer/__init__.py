@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from glassformer.model.transformer import Transformer
     from glassformer.train import Trainer, TrainingConfig
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "DecodingConfig",

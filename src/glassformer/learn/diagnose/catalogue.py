@@ -75,7 +75,7 @@ KINDS: dict[str, Kind] = {
         "The softmax runs over the wrong axis",
         "Each query shares its attention among the keys: softmax over the last axis of (n, h, q, k). Over the queries, "
         "each weight depends on later positions as well, which leaks the future.",
-        "seen in learners' code",
+        "labmlai/annotated_deep_learning_paper_implementations#146",
         "02",
         11,
     ),
@@ -83,14 +83,14 @@ KINDS: dict[str, Kind] = {
         "The mask is applied after the softmax",
         "Hidden keys have then already taken part in the normalisation: the rest no longer sums to 1, and its size "
         "tells how large the hidden energies were. Mask the energies before.",
-        "seen in learners' code",
+        "huggingface/pytorch-image-models#2236",
         "04",
         11,
     ),
     "mask-fill-too-small": Kind(
         "Masked energies are filled with a number near zero",
         "exp(0) is 1: a fill of 0 or -1e-9 leaves the hidden keys in. Fill with the lowest number of the dtype.",
-        "seen in learners' code",
+        "Shujun-He/RibonanzaNet#5",
         "04",
         11,
     ),
@@ -114,7 +114,7 @@ KINDS: dict[str, Kind] = {
         "Target words may not attend to themselves",
         "The diagonal belongs to what a position may see: its own word is an input, the one it is asked for is the "
         "next. The first row would have no key at all.",
-        "seen in learners' code",
+        "pbloem/former#10",
         "03",
         11,
     ),
@@ -176,7 +176,7 @@ KINDS: dict[str, Kind] = {
         "The order of the words has no effect",
         "Attention treats its keys as a bag. Add a position to each embedding, and index it by the position, not by "
         "the sentence.",
-        "seen in learners' code",
+        "guocheng2025/Transformer-Encoder#1",
         "06",
         11,
     ),
@@ -184,14 +184,14 @@ KINDS: dict[str, Kind] = {
         "A block has no way around its sublayers",
         "Each sublayer is added to its input, x + Sublayer(x). Without that, what a block was given is lost wherever "
         "the sublayer answers little, and deep stacks hardly learn.",
-        "seen in learners' code",
+        "kyegomez/BitNet#32",
         "10",
         None,
     ),
     "feed-forward-linear": Kind(
         "The feed-forward layer has no activation",
         "Two linear layers in a row are one linear layer. Equation 2 has max(0, .) in between.",
-        "seen in learners' code",
+        "nutonomy/nuscenes-devkit#728",
         "09",
         None,
     ),
