@@ -85,6 +85,6 @@ def test_the_verdict_shown_is_what_the_checker_says() -> None:
 
     part = bank(find("attention")).parts[0]
     verdict = judge(part, part.wrong("scale-without-root"))
-    quoted = next(block for block in re.findall(r"```\n(.*?)```", README, flags=re.DOTALL) if "behaves like" in block)
+    quoted = next(block for block in README.split("```")[1::2] if "behaves like" in block)
     for said in (verdict.headline, verdict.evidence, *verdict.yours, verdict.asked, verdict.question):
         assert said in quoted
