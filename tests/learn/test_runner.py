@@ -122,3 +122,17 @@ def test_the_suspicious_line_is_named(folder: Path, child: Child) -> None:
     verdict = verdict_on(child, folder, body)
     assert verdict.mistakes == ("scale-missing",)
     assert verdict.look[-1].endswith("energy = einsum('nqhd,nkhd->nhqk', queries, keys)")
+
+
+def test_a_function_that_calls_itself_for_ever_is_told_in_a_few_lines(folder: Path, child: Child) -> None:
+    verdict = verdict_on(child, folder, "return attention(queries, keys, values)")
+    assert "RecursionError" in verdict.headline
+    assert len(verdict.details) < 10
+    assert verdict.question == "What must change from call to call for it to end?"
+
+
+def test_a_missing_import_is_asked_about_as_one(folder: Path, child: Child) -> None:
+    verdict = verdict_on(child, folder, "return queries / math.sqrt(2)")
+    assert "NameError" in verdict.headline
+    assert verdict.question == "Where is this name defined or imported?"
+    assert any("math.sqrt(2)" in line for line in verdict.details), "the file's line as it is now"

@@ -119,7 +119,8 @@ def reset(folder: Path, texts: Texts) -> Path | None:
     """Put the task's own file back. What was there is kept beside it; its name is returned."""
     file = folder / texts.file
     kept = None
-    if file.exists() and file.read_text(encoding="utf-8-sig") != task(texts):
+    # An answer in another encoding than UTF-8 must be kept as well, so it may not stop this comparison.
+    if file.exists() and (file.is_dir() or file.read_text(encoding="utf-8-sig", errors="replace") != task(texts)):
         kept = next(
             place
             for number in range(1, 10_000)

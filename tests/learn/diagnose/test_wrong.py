@@ -1,6 +1,7 @@
 """Planted mistakes: each is named, by a finding whose witness holds numbers; what cannot be seen is listed with why."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -93,7 +94,15 @@ def test_every_fault_of_the_zoo_is_named_or_listed_as_unseen() -> None:
     assert not NAMED.keys() & UNSEEN.keys()
 
 
-@pytest.mark.parametrize("fault", NAMED)
+def one_of_each_finding_fast() -> Iterator[Any]:
+    """Of the faults that are the same finding all but the first are slow tests."""
+    findings = set()
+    for fault, finding in NAMED.items():
+        yield pytest.param(fault, marks=[pytest.mark.slow] * (finding in findings))
+        findings.add(finding)
+
+
+@pytest.mark.parametrize("fault", one_of_each_finding_fast())
 def test_a_fault_of_the_zoo_is_named(fault: str) -> None:
     report = diagnose(planted(fault))
     assert NAMED[fault] in names(report)

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from typer import Typer
 from typer.testing import CliRunner, Result
 
+from glassformer.cli.common import out
 from glassformer.cli.why import why
 from glassformer.errors import UserError
 from glassformer.learn.why import page
@@ -132,7 +133,8 @@ def test_the_command_shows_one() -> None:
     assert "jsbaan/transformer-from-scratch#6" in answer.output
 
 
-def test_the_command_lists_them() -> None:
+def test_the_command_lists_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "width", 120)  # rich reads COLUMNS once, when the console is made
     everything, masks = run().output, run("masks").output
     assert all(confusion.question in everything for confusion in CONFUSIONS)
     assert "cross-mask" in masks

@@ -169,7 +169,7 @@ def hint(
     shown = min(wanted, len(texts.hints))
     progress.hints[texts.number] = max(shown, progress.hints.get(texts.number, 0))
     state.write(place, progress)
-    out.print(Text.assemble((f"hint {shown} of {len(texts.hints)}  ", "bold"), texts.hints[shown - 1]))
+    show.prose(Text.assemble((f"hint {shown} of {len(texts.hints)}  ", "bold"), texts.hints[shown - 1]))
     if wanted > len(texts.hints):
         out.print(Text(f"That was the last one. glassformer learn solution {texts.number} --give-up", style="dim"))
 
@@ -185,7 +185,7 @@ def explain(exercise: Exercise = None, folder: Here = Path(), as_json: AsJson = 
         return
     out.print(show.verdict_view(verdict, texts, whole=True))
     out.print()
-    out.print(Text(texts.explanation))
+    show.prose(texts.explanation)
     out.print(show.next_steps(verdict, texts, explained=True))
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glassformer.cli.common import AsJson, out, print_json
-from glassformer.cli.learn.show import COLOURS, path_view
+from glassformer.cli.learn.show import COLOURS, path_view, prose
 from glassformer.errors import UserError
 from glassformer.learn import progress as state
 from glassformer.learn.checker.runner import Child
@@ -49,7 +49,7 @@ def debug(
     else:
         chosen = find_case(case)
         if hint is not None:
-            out.print(Text(chosen.hints[hint - 1]))
+            prose(chosen.hints[hint - 1])
         elif solution:
             show_solution(chosen)
         elif explain:
@@ -91,7 +91,7 @@ def show_case(case: "Case") -> None:
     """The story, what was measured, the question, and the names of the console."""
     from glassformer.learn.debug.cases import healthy
 
-    out.print(Text.assemble((f"{case.number}  {case.title}\n", "bold"), case.story))
+    prose(Text.assemble((f"{case.number}  {case.title}\n", "bold"), case.story))
     given = case.given
     if given is not None:
         show_curves(given.curves)
@@ -103,7 +103,7 @@ def show_case(case: "Case") -> None:
             rows.add_row(name.replace("_", " "), f"{value:.4g}", f"{right[name]:.4g}" if name in right else "")
         out.print(rows)
     out.print()
-    out.print(Text(case.ask, style="bold"))
+    prose(Text(case.ask, style="bold"))
     for name, says in case.names.items():
         out.print(Text(f"  {name:<9}{says}"))
     out.print(
@@ -163,7 +163,7 @@ def check_own_test(directory: Path, case: "Case", *, as_json: bool) -> int:
     if not file.exists():
         file.write_text(task(), encoding="utf-8")
     if not as_json:
-        out.print(Text.assemble((f"{case.number}  {case.title}\n", "bold"), case.story))
+        prose(Text.assemble((f"{case.number}  {case.title}\n", "bold"), case.story))
         out.print(path_view(file))
     job = {"kind": "own test", "file": str(file), "folder": str(folder), "seconds": SECONDS}
     return say_verdict(directory, case, asked(job), as_json=as_json)
@@ -186,7 +186,7 @@ def say_verdict(directory: Path, case: "Case", told: dict[str, Any], *, as_json:
     else:
         out.print(Text.assemble((f"{case.number}: ", "bold"), (outcome, f"bold {COLOURS[outcome]}")))
         for message in messages:
-            out.print(Text(f"  {message}"))
+            prose(f"  {message}")
         if outcome == "passed":
             out.print(Text(f"glassformer learn debug {case.number} --explain", style="dim"))
     return EXIT_CODES[outcome]
@@ -210,7 +210,7 @@ def show_explanation(case: "Case", directory: Path) -> None:
         raise UserError(
             f"{case.number} is not solved yet: --explain would give it away. --hint 1 helps on; --solution shows all."
         )
-    out.print(Text(case.explanation))
+    prose(case.explanation)
     out.print(Text(f"others met it: {case.thread} · exercise {case.exercise} trains it", style="dim"))
 
 

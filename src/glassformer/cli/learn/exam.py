@@ -116,10 +116,10 @@ def report(running: state.Exam, verdicts: dict[str, Verdict], *, over: bool) -> 
         out.print(show.verdict_view(verdict, texts, whole=over, names=over))
         if number in running.passed:
             for follow_up in texts.follow_ups:
-                out.print(Text.assemble(("  next question  ", "bold"), follow_up.question))
+                show.prose(Text.assemble(("  next question  ", "bold"), follow_up.question))
                 if over:
                     for point in follow_up.rubric:
-                        out.print(Text(f"                 ☐ {point}"))
+                        show.prose(f"                 ☐ {point}")
         elif verdict.outcome == "passed":
             out.print(Text("  right, but after the time was up", style="yellow"))
         out.print()

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from glassformer.cli.common import duration
+from glassformer.cli.common import duration, out
 from glassformer.learn.checker.verdict import Verdict
 from glassformer.learn.course import course
 from glassformer.learn.exercise import Texts
@@ -54,6 +54,11 @@ def verdict_view(verdict: Verdict, texts: Texts, *, whole: bool = False, names: 
     printed = verdict.printed.rstrip().splitlines()
     row("it printed", *printed[:PRINTED_LINES], *["..."] * (len(printed) > PRINTED_LINES))
     return Group(head, rows)
+
+
+def prose(text: str | Text) -> None:
+    """Print sentences: on a terminal broken between words, elsewhere each paragraph on one line."""
+    out.print(text if isinstance(text, Text) else Text(text), soft_wrap=not out.is_terminal)
 
 
 def next_steps(verdict: Verdict, texts: Texts, *, explained: bool = False) -> Text:

@@ -62,19 +62,17 @@ class Watch:
     def run(self) -> None:
         """Until q or Ctrl-C."""
         with Keys() as keys:
+            self.keys = keys
+            saved = Saved(self.folder)  # before the first check: what is saved during it is checked after it
             self.check()
-            saved = Saved(self.folder)
-            keys.drop()
             while True:
                 if files := saved.files():
                     self.turn_to(find(min(files)))
-                    keys.drop()
                 key = keys.pressed()
                 if key == "q":
                     return
                 if key and key in self.answers:
                     self.answers[key](self)
-                    keys.drop()
                 time.sleep(PAUSE)
 
     def check(self) -> None:
@@ -87,6 +85,7 @@ class Watch:
         progress.note(self.texts, passed=self.verdict.outcome == "passed")
         progress.current = self.texts.number
         state.write(self.folder, progress)
+        self.keys.drop()  # those pressed while nobody was listening
         self.show()
 
     def show(self, *, whole: bool = False) -> None:
@@ -96,6 +95,9 @@ class Watch:
         out.print()
         out.print(show.verdict_view(self.verdict, self.texts, whole=whole))
         out.print()
+        if whole:
+            show.prose(self.texts.explanation)
+            out.print()
         self.foot()
 
     def foot(self) -> None:
@@ -130,7 +132,7 @@ class Watch:
         state.write(self.folder, progress)
         self.show()
         for number, text in enumerate(self.texts.hints[:shown], start=1):
-            out.print(Text.assemble((f"hint {number}  ", "bold"), text))
+            show.prose(Text.assemble((f"hint {number}  ", "bold"), text))
 
     def list(self) -> None:
         out.clear()
@@ -142,6 +144,7 @@ class Watch:
 
         out.clear()
         check_every_exercise(self.folder)
+        self.keys.drop()
         self.foot()
 
     answers: ClassVar[dict[str, Callable[["Watch"], None]]] = {

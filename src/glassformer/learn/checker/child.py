@@ -73,9 +73,9 @@ def answer(job: dict[str, Any], channel: IO[str]) -> dict[str, Any]:
         try:
             verdict = JOBS[job["kind"]](job)
         except BaseException as error:  # exit() and Ctrl-C in the learner's code too
-            verdict = Verdict(
-                outcome="wrong", headline=f"the code stops the checker with {type(error).__name__}: {error}"
-            ).to_dict()
+            said = f": {error}" if error.args and error.args[0] is not None else ""
+            headline = f"the code stops the checker with {type(error).__name__}{said}"
+            verdict = Verdict(outcome="wrong", headline=headline).to_dict()
     return verdict | {"printed": printed()}
 
 

@@ -83,7 +83,7 @@ def named(part: Part, function: Function, known: Candidates, claimed: Claim, rea
     real = [mistake for mistake in mistakes if not mistake.convention]
     names = claimed.candidate.names
     number, far = len(known.probes), claimed.next_away
-    next_one = f"the next candidate is {far:.2g} away" if far < 1e6 else "no other answers in this way"
+    next_one = f"the next known mistake is {far:.2g} away" if far < 1e6 else "no other known mistake answers like this"
     suspects = [line for mistake in real if mistake.suspect and (line := reading.suspect(mistake.suspect))]
     return Verdict(
         outcome="wrong",
@@ -96,7 +96,7 @@ def named(part: Part, function: Function, known: Candidates, claimed: Claim, rea
         example=example(part, function, reading),
         question=real[0].question,
         symptom=tuple(mistake.symptom for mistake in real),
-        look=tuple(mistake.look for mistake in real) + tuple(suspects),
+        look=tuple(dict.fromkeys([*(mistake.look for mistake in real), *suspects])),
         sources=tuple(mistake.source for mistake in real),
         measured=measured(part, function),
         notes=tuple(f"{m.name}: {m.formula}. {m.look}" for m in mistakes if m.convention),
@@ -109,14 +109,12 @@ def unknown(part: Part, function: Function, known: Candidates, seen: tuple[Seen,
     crashed = next(((probe, each) for probe, each in zip(known.probes, seen, strict=True) if each.error), None)
     if crashed is not None and crashed[1].error is not None:
         probe, error = crashed[0], crashed[1].error
-        unstarted = isinstance(error, NotImplementedError)
+        own = reading.own_lines(error)
         return replace(
             verdict,
-            headline=f"{part.function} stops with {type(error).__name__}: {first_line(error)}",
-            details=(f"on '{probe.label}'", *reading.own_lines(error)),
-            question="Is an earlier exercise that it calls still empty?"
-            if unstarted
-            else "What are the shapes on that line?",
+            headline=f"{part.function} stops with {in_one_line(error)}",
+            details=(f"on '{probe.label}'", *own),
+            question=asked_of(error) if own else "What does the signature promise?",
         )
     shape = shape_problem(part, known.probes, seen, known.right_seen)
     if shape is not None:
@@ -183,8 +181,29 @@ def example(part: Part, function: Function, reading: Reading) -> tuple[str, ...]
     return ()
 
 
-def first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0]
+def in_one_line(error: Exception) -> str:
+    """The error's type and the first line of what it says."""
+    first = (str(error).splitlines() or [""])[0]
+    if "can't allocate memory" in first:  # PyTorch's words, behind a place in its own sources
+        first = f"too much memory, {first[first.index('you tried') :]}" if "you tried" in first else "too much memory"
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def asked_of(error: Exception) -> str:
+    """A question that fits what Python said."""
+    if isinstance(error, NotImplementedError):
+        return "Is an earlier exercise that it calls still empty?"
+    if isinstance(error, NameError):
+        return "Where is this name defined or imported?"
+    if isinstance(error, TypeError | AttributeError | KeyError):
+        return "What is each thing on that line: a tensor, a tuple, a number, a function?"
+    if isinstance(error, RecursionError):
+        return "What must change from call to call for it to end?"
+    if "allocate memory" in str(error):
+        return "How large are the tensors on that line, and how large should they be?"
+    if isinstance(error, RuntimeError | IndexError):
+        return "What are the shapes on that line?"
+    return "Which values does that line get, and which of them does it not expect?"
 
 
 __all__ = ["Probe", "Reading", "judge"]

@@ -15,6 +15,8 @@ from torch import Tensor
 from glassformer.learn.course import task
 from glassformer.learn.exercise import Function, Texts
 
+MOST_LINES = 12  # of the learner's, on the way to an error
+
 
 class CannotLoadError(Exception):
     """The file cannot be used as it is. The message is for the learner."""
@@ -40,7 +42,7 @@ def load(folder: Path, texts: Texts) -> ModuleType:
         name = Path(error.filename or "").name
         line = (error.text or "").rstrip()
         raise CannotLoadError(
-            f"{name or texts.file} is not Python yet: {error.msg}, line {error.lineno}",
+            f"{name or texts.file} is not Python yet: {error.msg}{f', line {error.lineno}' if error.lineno else ''}",
             *([f"  {line}"] if line else []),
         ) from error
     except BaseException as error:  # whatever the learner's module does when imported
@@ -83,7 +85,7 @@ def is_untouched(folder: Path, texts: Texts, name: str) -> bool:
     """Whether a function's body is still the task's."""
     try:
         theirs = definition((folder / texts.file).read_text(encoding="utf-8-sig"), name)
-    except (StopIteration, SyntaxError, OSError):
+    except (StopIteration, SyntaxError, UnicodeError, OSError):
         return False
     return body(theirs) == body(definition(task(texts), name))
 
@@ -100,7 +102,7 @@ def suspects(folder: Path, texts: Texts, name: str, pattern: str) -> str | None:
     try:
         text = (folder / texts.file).read_text(encoding="utf-8-sig")
         function = definition(text, name)
-    except (StopIteration, SyntaxError, OSError):
+    except (StopIteration, SyntaxError, UnicodeError, OSError):
         return None
     lines = text.splitlines()
     statements = function.body[1:] if ast.get_docstring(function) is not None else function.body
@@ -116,7 +118,7 @@ def calls(folder: Path, texts: Texts, name: str) -> set[str]:
     """The last names of everything a function calls: {softmax, einsum, ...}."""
     try:
         function = definition((folder / texts.file).read_text(encoding="utf-8-sig"), name)
-    except (StopIteration, SyntaxError, OSError):
+    except (StopIteration, SyntaxError, UnicodeError, OSError):
         return set()
     called = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
     return {f.attr if isinstance(f, ast.Attribute) else f.id for f in called if isinstance(f, ast.Attribute | ast.Name)}
@@ -138,7 +140,10 @@ def told(frames: list[tuple[FrameType, int]], folder: Path) -> tuple[str, ...]:
     for frame, number in frames:
         file = Path(frame.f_code.co_filename)
         if file.parent == folder:
+            linecache.checkcache(str(file))
             lines.append(f"{file.name} line {number}: {linecache.getline(str(file), number).strip()}")
             innermost = frame.f_locals
+    if len(lines) > MOST_LINES:  # a function that calls itself
+        lines = [*lines[:2], f"... {len(lines) - 4} lines like these ...", *lines[-2:]]
     shapes = [f"{name} {tuple(value.shape)}" for name, value in innermost.items() if isinstance(value, Tensor)]
     return (*lines, *(["there: " + ", ".join(shapes)] if shapes else []))

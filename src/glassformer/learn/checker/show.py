@@ -11,12 +11,12 @@ MOST_NUMBERS = 24
 
 
 def number(value: float) -> str:
-    """Three significant digits; whole numbers as they are."""
+    """Three significant digits at least, without an exponent below a million; whole numbers as they are."""
     if isinstance(value, bool):
         return str(value)
     if value == int(value) and abs(value) < 1e6 if value == value and abs(value) != float("inf") else False:
         return str(int(value))
-    return f"{value:.3g}"
+    return f"{value:.3g}" if not 1000 <= abs(value) < 1e6 else f"{value:.0f}"
 
 
 def written(value: Any) -> str:

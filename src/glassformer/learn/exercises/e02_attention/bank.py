@@ -31,7 +31,10 @@ def attention(wrong: Wrong, queries: Tensor, keys: Tensor, values: Tensor) -> Te
     scaled = energy if after else energy * scale
     axis = -2 if "softmax-over-queries" in wrong else 0 if "softmax-over-batch" in wrong else -1
     weights = scaled.softmax(dim=axis)
-    return einsum("nhqk,nkhm->nqhm", weights * scale if after else weights, values)
+    mixed = einsum("nhqk,nkhm->nqhm", weights * scale if after else weights, values)
+    if "merge-without-transpose" in wrong:
+        mixed = mixed.transpose(1, 2).reshape(mixed.shape)
+    return mixed
 
 
 def random_inputs(seed: int, n: int, q: int, k: int, h: int, d: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -57,6 +60,7 @@ def examples() -> list[Probe]:
     values = torch.tensor([[[[10.0]], [[20]], [[40]]]], dtype=torch.float64)
     return [
         Probe(label="two queries, three keys", arguments=(queries, keys, values)),
+        Probe(label="two heads", arguments=tuple(torch.cat([x, x], dim=2) for x in (queries, keys, values))),
         Probe(label="two sentences", arguments=tuple(torch.cat([x, x.flip(1)]) for x in (queries, keys, values))),
     ]
 

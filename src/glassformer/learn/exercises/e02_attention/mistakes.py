@@ -86,4 +86,13 @@ MISTAKES = (
         source="FrancescoSaverioZuppichini/ViT#2",
         suspect=r"softmax",
     ),
+    Mistake(
+        name="merge-without-transpose",
+        formula="the answer n h q m read as n q h m, as if the numbers lay in that order",
+        question="Where does the second query's answer of head 0 arrive?",
+        symptom="with more than one head, words get each other's answers, the future's too: nothing can be written",
+        look="view or reshape back to n q h m where two axes have to change places",
+        source="harvardnlp/annotated-transformer#17",
+        suspect=r"return.*(view|reshape)|view|reshape",
+    ),
 )

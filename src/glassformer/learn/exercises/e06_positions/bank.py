@@ -163,6 +163,8 @@ def read_growth(function: Function) -> str | None:
     angles = torch.atan2(table[1, 0::2], table[1, 1::2])
     if not torch.allclose(table[1, 0::2].square() + table[1, 1::2].square(), torch.ones(4).double(), atol=1e-5):
         return None
+    if not bool((angles > 0).all()):
+        return None
     growths = angles[:-1] / angles[1:]
     growth = float(growths[0])
     if float((growths - growth).abs().max()) > 1e-3 * abs(growth) or math.isclose(growth, 10, rel_tol=1e-4):

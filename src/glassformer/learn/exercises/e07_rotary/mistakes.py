@@ -77,7 +77,7 @@ MISTAKES = (
         symptom="none in training, where the weights before it can turn the other way; foreign weights do not fit",
         look="which of the two sines has the minus sign",
         source="karpathy/nanochat#489",
-        suspect=r"sin",
+        suspect=r"[-+].*(\bs\b|sin)",
     ),
     Mistake(
         name="base-fixed",

@@ -119,7 +119,7 @@ MISTAKES = (
         symptom="trains alike; a channel with a gain near 0 can no longer be moved by its bias",
         look="the brackets: what is multiplied by gain",
         source="seen in no thread that we know",
-        suspect=r"bias",
+        suspect=r"\+ ?bias",
     ),
     Mistake(
         name="keepdim-missing",

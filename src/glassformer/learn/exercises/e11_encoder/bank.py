@@ -28,6 +28,12 @@ Layers = Sequence[EncoderLayerWeights]
 def encoder(
     wrong: Wrong, x: Tensor, mask: Tensor, layers: Layers, heads: int, dropout: float, training: bool
 ) -> Tensor:
+    if "first-layer-only" in wrong:  # then nothing about several layers can show
+        layers = layers[:1]
+        wrong -= {"last-layer-missing", "layers-share-weights", "last-layer-everywhere", "layers-reversed"}
+        wrong -= {"x-not-carried", "mask-in-first-layer-only"}
+    if "x-not-carried" in wrong:  # the last layer reads x itself: with other layers before it, all is the same
+        wrong -= {"layers-share-weights", "layers-reversed"}
     if "last-layer-missing" in wrong:
         layers = layers[:-1]
     if "layers-share-weights" in wrong:
@@ -153,7 +159,7 @@ def probes() -> list[Probe]:
         Probe(
             label="as many positions as channels, padding on the left",
             arguments=(
-                random_words(3, 3, 6, 6), words_mask((2, 6, 4), 6, left=True), random_layers(4, 6, 8, 2), 2, 0.4, False
+                random_words(3, 3, 6, 6), words_mask((2, 6, 4), 6, left=True), random_layers(4, 6, 8, 3), 2, 0.4, False
             ),
         ),
         Probe(
@@ -286,7 +292,6 @@ BANK = Bank(
             ),
             readers=(read_eps,),
             # Where only the last round counts, one reads the first layer for it in either way.
-            synonyms=(("layers-share-weights + x-not-carried", "layers-reversed + x-not-carried"),),
             when_random="dropout-in-eval",
             shortcuts=("TransformerEncoder", "TransformerEncoderLayer", "MultiheadAttention"),
         ),

@@ -162,4 +162,13 @@ MISTAKES = (
         source="delip/PyTorchNLPBook#28: F.dropout(x, p) drops by default",
         suspect=r"drop",
     ),
+    Mistake(
+        name="first-layer-only",
+        formula="the first layer alone, whatever N",
+        question="How often does the body of your loop run?",
+        symptom="a model of one layer, whatever N: the other layers get no gradient",
+        look="a return inside the loop, or layers[0] without a loop",
+        source="seen in no thread that we know",
+        suspect=r"return|\[0\]",
+    ),
 )

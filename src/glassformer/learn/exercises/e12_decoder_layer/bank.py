@@ -122,9 +122,9 @@ def examples() -> list[Probe]:
         "decoder_layer(x, memory, weights, heads=1, trg_mask, src_mask)\n"
         "  x = [[[1, 0, 2], [0, 3, 1]]]\n"
         "  memory = {memory}\n"
-        "  to_queries, to_keys, to_values the identity; fc_out moves the channels on by 1 in the self-attention, by 2\n"
-        "  in the cross-attention, w1 by 1; no biases; the gains of the norms are 1, [3, 1, 2] and 1;\n"
-        "  trg_mask hides the future"
+        "  to_queries, to_keys, to_values the identity; fc_out moves the channels on\n"
+        "  by 1 in the self-attention, by 2 in the cross-attention, w1 by 1; no biases;\n"
+        "  the gains of the norms are 1, [3, 1, 2] and 1; trg_mask hides the future"
     )
     return [
         Probe(

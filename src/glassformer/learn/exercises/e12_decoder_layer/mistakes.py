@@ -5,21 +5,21 @@ from glassformer.learn.exercise import Mistake
 MISTAKES = (
     Mistake(
         name="cross-kv-from-decoder",
-        formula="CrossAttention: queries, keys and values from x",
+        formula="CrossAttention: keys and values from x",
         question="Which line of yours reads the memory?",
         symptom="in a toy: the loss stays at 2.35, one answer for every source. With t other than s it stops",
         look="the second argument of the cross-attention",
         source="keitakurita/Practical_NLP_in_PyTorch#1",
-        suspect=r"multi_head",
+        suspect=r"multi_head.*cross",
     ),
     Mistake(
         name="cross-q-from-memory",
-        formula="CrossAttention: queries, keys and values from the memory",
+        formula="CrossAttention: queries from the memory",
         question="Who asks in the cross-attention, and how many rows should come back?",
         symptom="source words are added to target words at equal places. With t other than s it stops",
         look="the first argument of the cross-attention",
         source="humza909/LLM_Survey#2, where a text said so",
-        suspect=r"multi_head",
+        suspect=r"multi_head.*cross",
     ),
     Mistake(
         name="cross-q-from-the-layers-input",
@@ -28,7 +28,7 @@ MISTAKES = (
         symptom="trains; each word asks the source without having looked at its neighbours",
         look="the query: the result of the first add & norm belongs there",
         source="seen in no thread that we know",
-        suspect=r"multi_head",
+        suspect=r"multi_head.*cross",
     ),
     Mistake(
         name="cross-weights-are-self-weights",
@@ -37,7 +37,7 @@ MISTAKES = (
         symptom="trains; the cross-attention's weights get no gradient",
         look="weights.cross_attention is never used",
         source="zomux/lanmt#11",
-        suspect=r"self_attention",
+        suspect=r"memory.*self_attention",
     ),
     Mistake(
         name="cross-missing",
@@ -54,7 +54,7 @@ MISTAKES = (
         symptom="target word i sees source words up to i only: far reordering fails. With t other than s it stops",
         look="the mask of the cross-attention",
         source="keras-team/keras-io#1046",
-        suspect=r"trg_mask",
+        suspect=r"cross.*trg_mask",
     ),
     Mistake(
         name="masks-swapped",
@@ -63,7 +63,7 @@ MISTAKES = (
         symptom="the future is seen, so training looks perfect and writing fails. With t other than s it stops",
         look="the two masks, in each other's place",
         source="pengshuang/Transformer#7",
-        suspect=r"mask",
+        suspect=r"cross.*trg_mask|self.*src_mask",
     ),
     Mistake(
         name="memory-pad-unmasked",
@@ -72,7 +72,7 @@ MISTAKES = (
         symptom="a translation changes with the length of its neighbours in the batch",
         look="src_mask does not reach the cross-attention",
         source="pengshuang/Transformer#7",
-        suspect=r"multi_head",
+        suspect=r"multi_head.*cross",
     ),
     Mistake(
         name="no-causal",
@@ -81,7 +81,7 @@ MISTAKES = (
         symptom="in a toy: training .002 and 100 % right, writing by itself 0 % right",
         look="trg_mask does not reach the self-attention",
         source="jadore801120/attention-is-all-you-need-pytorch#19",
-        suspect=r"multi_head",
+        suspect=r"multi_head.*self",
     ),
     Mistake(
         name="causal-turned-round",

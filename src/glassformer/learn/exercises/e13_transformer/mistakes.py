@@ -198,7 +198,7 @@ TRANSFORMER_MISTAKES = (
         symptom="none with one vocabulary and one table; with two, IndexError or strange words",
         look="the embedding of the target",
         source="seen in no thread that we know",
-        suspect=r"src_words",
+        suspect=r"trg\b.*src_words|src_words\[trg",
     ),
     Mistake(
         name="output-from-source-table",

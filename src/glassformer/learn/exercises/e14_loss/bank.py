@@ -27,7 +27,8 @@ def loss(wrong: Wrong, logits: Tensor, targets: Tensor, pad_idx: int, smoothing:
         token_losses = token_losses + torch.special.xlogy(asked, asked).sum(dim=-1)
     if "sign-missing" in wrong:
         token_losses = -token_losses
-    return averaged(wrong, token_losses, targets != (0 if "pad-is-always-0" in wrong else pad_idx))
+    mean = averaged(wrong, token_losses, targets != (0 if "pad-is-always-0" in wrong else pad_idx))
+    return mean.detach() if "no-gradient" in wrong else mean
 
 
 def target_rows(wrong: Wrong, targets: Tensor, v: int, pad_idx: int, smoothing: float) -> Tensor:
@@ -110,6 +111,12 @@ def examples() -> list[Probe]:
             label="a long sentence and a short one",
             arguments=(torch.cat([two, two.flip(1)]), torch.tensor([[0, 2], [0, pad]]), pad, 0.2),
             shown=shown("[[0, 2], [0, 3]]", "0.2", torch.cat([two, two.flip(1)])),
+        ),
+        Probe(
+            label="one token and its gradient",
+            arguments=(one.clone().requires_grad_(), torch.tensor([[0]]), pad, 0.2),
+            drive=with_gradient,
+            shown=shown("[[0]]", "0.2", one) + "; and the gradient of the logits after backward()",
         ),
     ]
 

@@ -56,7 +56,7 @@ MISTAKES = (
         symptom="losses in the hundreds; a learning rate that works for one batch size only",
         look="the last line: nothing divides",
         source="seen in harvardnlp/annotated-transformer, which divides outside",
-        suspect=r"sum\(",
+        suspect=r"return|\.sum\(\)",
     ),
     Mistake(
         name="smoothing-missing",
@@ -166,5 +166,14 @@ MISTAKES = (
         " task's, PyTorch's, gives ε/v to each.",
         source="harvardnlp/annotated-transformer#39",
         convention=True,
+    ),
+    Mistake(
+        name="no-gradient",
+        formula="the right number, cut off from the logits",
+        question="After backward(), what is in the gradient of the logits?",
+        symptom="backward() stops, or nothing is ever learned",
+        look="item(), float(), detach() or no_grad on the way",
+        source="seen in no thread that we know",
+        suspect=r"item\(|float\(|detach|no_grad|\.data\b",
     ),
 )

@@ -240,8 +240,9 @@ def optimizer_examples() -> list[Probe]:
             label="three numbers",
             arguments=(),
             drive=drive,
-            shown="make_optimizer(model, rate=1), the model has weight [[1, 1]] and bias [0]. After three steps with\n"
-            "gradients [[1, 1e-9]] and [-2], then -2 times those, then 4 times those, it has",
+            shown="make_optimizer(model, rate=1), the model has weight [[1, 1]] and bias [0].\n"
+            "After three steps with gradients [[1, 1e-9]] and [-2], then -2 times those,\n"
+            "then 4 times those, it has",
         )
     ]
 
@@ -260,8 +261,8 @@ def step_examples() -> list[Probe]:
     shown = (
         "train_step(model, optimizer, micro_batches, pad_idx=3, clip_norm={clip_norm}, rate=1)\n"
         "  targets of the micro-batches [[0, 2, 2, 2]] and [[0, 1, 3]]\n"
-        "  the model answers the same row of logits everywhere, twice the row in training; row = [0, 0, 0, 0],\n"
-        "  its grad from before is [1, 1, 1, 1]; the optimizer is SGD(lr=0.5)"
+        "  the model answers the same row of logits everywhere, twice that in training;\n"
+        "  row = [0, 0, 0, 0], its grad from before is [1, 1, 1, 1]; SGD(lr=0.5)"
     )
     return [
         Probe(
@@ -342,7 +343,6 @@ BANK = Bank(
                 Property(says="without a gradient nothing moves", holds=without_gradient_nothing_moves),
             ),
             readers=(read_the_settings,),
-            pairs=False,
             seconds=60,
         ),
         Part(

@@ -249,7 +249,7 @@ GREEDY = (
         symptom="<s> in every answer",
         look="the list begins with the start's tokens",
         source="seen in no thread that we know",
-        suspect=r"start",
+        suspect=r"= ?(list\()?\[?start|start\.(tolist|clone)",
     ),
     Mistake(
         name="max-length-counts-start",

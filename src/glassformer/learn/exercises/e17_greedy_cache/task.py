@@ -25,7 +25,7 @@ are post-norm with eps = 1e-5, the word table (v, e) times sqrt(e) is what goes 
 from collections.abc import Callable
 from typing import Any
 
-from e04_masked_attention import masked_attention  # yours; or from glassformer.learn.answers import masked_attention
+from e04_masked_attention import safe_masked_attention as masked_attention  # yours; or from glassformer.learn.answers
 from e06_positions import sinusoids
 from e08_layer_norm import layer_norm
 from e09_feed_forward import feed_forward

@@ -40,7 +40,7 @@ def beam_search(
     wrong: Wrong, step: Step, state: Tensor, start_id: int, end_id: int, beam: int, alpha: float, max_length: int
 ) -> list[Answer]:
     if "parent-token-swapped" in wrong:  # with these it would stop with an IndexError everywhere, as anything may
-        wrong -= {"top-k-per-beam", "finished-keeps-slot", "beam-shrinks"}
+        wrong -= {"top-k-per-beam", "finished-keeps-slot", "beam-shrinks", "finished-takes-a-place"}
     n = len(state)
     state = torch.cat([state] * beam) if "repeat-not-interleave" in wrong else state.repeat_interleave(beam, dim=0)
     others = 0.0 if "beams-start-equal" in wrong else NOTHING
@@ -78,8 +78,9 @@ def advance(wrong: Wrong, sentence: Sentence, log_probs: Tensor, end_id: int, be
     if "finished-forgotten" not in wrong:
         sentence.finished += ended
     going = [each for each in found if not each.ended][: sentence.width]
-    if "beam-shrinks" in wrong:
+    if wrong & {"beam-shrinks", "finished-takes-a-place"}:
         going = [each for each in top if not each.ended]
+    if "beam-shrinks" in wrong:
         sentence.width -= len(ended)
     sentence.live = going
     if "stops-at-first-finished" in wrong and sentence.finished:
@@ -215,6 +216,7 @@ def probes() -> list[Probe]:
         toy_probe("a beam of 2, six tokens", 24, n=6, beam=2, vocabulary=5, alpha=0.8, limit=6, end=1.2),
         toy_probe("as many words as beams", 29, n=5, beam=4, vocabulary=4, alpha=1.3, limit=5, end=0.8),
         toy_probe("as many words as beams again", 59, n=5, beam=4, vocabulary=4, alpha=1.3, limit=5, end=0.8),
+        toy_probe("a beam of 2, few ends", 15, n=6, beam=2, vocabulary=6, alpha=1.0, limit=6, end=0.3),
         toy_probe("a beam of 1", 7, n=2, beam=1, vocabulary=5, alpha=0.7, limit=4, end=0.5),
     ]
 

@@ -141,6 +141,15 @@ MISTAKES = (
         convention=True,
     ),
     Mistake(
+        name="finished-takes-a-place",
+        formula="only those among the best `beam` continuations that do not end go on",
+        question=PLACES,
+        symptom="slightly other answers at the same beam",
+        look="A simpler search that many write; asked are `beam` hypotheses that go on, however many are finished",
+        source="seen in learners' code",
+        convention=True,
+    ),
+    Mistake(
         name="cut-off-ignored",
         formula="hypotheses without end_id at max_length compete only where nothing is finished",
         question="What is the answer where the best hypothesis is cut off?",

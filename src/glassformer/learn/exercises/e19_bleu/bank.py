@@ -130,7 +130,9 @@ def probe(label: str, hypotheses: str, references: str) -> Probe:
     lines = ["bleu of"]
     for number, (words, several) in enumerate(zip(hypotheses.split("|"), references.split("|"), strict=True)):
         lines.append(f"  hypothesis {number}:  {words.strip()}")
-        lines += [f"  reference {number}:   {reference.strip()}" for reference in several.split("/")]
+        first, *others = several.split("/")
+        lines.append(f"  reference {number}:   {first.strip()}")
+        lines += [f"  or:            {other.strip()}" for other in others]
     return Probe(label=label, arguments=(hypotheses, references), drive=of_lines, shown="\n".join(lines))
 
 

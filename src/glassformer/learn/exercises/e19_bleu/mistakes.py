@@ -13,7 +13,7 @@ MISTAKES = (
         symptom="a model that repeats itself scores well",
         look="the matches: a run counts each time it occurs in the hypothesis",
         source="seen in Papineni et al. 2002, which open with this case",
-        suspect=r"\bin\b.*:|sum\(",
+        suspect=r"\bif\b.*\bin\b|sum\(.*\bif\b",
     ),
     Mistake(
         name="mean-of-sentences",
