@@ -102,7 +102,7 @@ def one_of_each_finding_fast() -> Iterator[Any]:
         findings.add(finding)
 
 
-@pytest.mark.parametrize("fault", one_of_each_finding_fast())
+@pytest.mark.parametrize("fault", list(one_of_each_finding_fast()))
 def test_a_fault_of_the_zoo_is_named(fault: str) -> None:
     report = diagnose(planted(fault))
     assert NAMED[fault] in names(report)
