@@ -32,7 +32,7 @@ class Texts:
     hints: tuple[str, ...]  # at least three, from a nudge to nearly the code
     explanation: str  # why it is this way, and how to see it
     follow_ups: tuple[FollowUp, ...]
-    seconds: float = 10  # the checker's time limit
+    seconds: float = 10  # the checker's time limit for all its functions together
 
     @property
     def file(self) -> str:
@@ -101,7 +101,6 @@ class Part:
     synonyms: tuple[tuple[str, ...], ...] = ()  # groups of mistakes and "a + b" that are one and the same function
     when_random: str = ""  # the mistake to name where the same question gets two answers
     shortcuts: tuple[str, ...] = ()  # library calls that do the exercise's work: noted, not failed
-    seconds: float = 10  # the time limit
 
     def mistake(self, name: str) -> Mistake:
         return next(mistake for mistake in self.mistakes if mistake.name == name)

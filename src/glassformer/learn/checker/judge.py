@@ -13,7 +13,7 @@ from glassformer.learn.checker.locate import shape_problem, where_it_differs
 from glassformer.learn.checker.observe import Seen, behaviour, distance, has_nan, observe
 from glassformer.learn.checker.show import answered, question
 from glassformer.learn.checker.verdict import Verdict
-from glassformer.learn.exercise import Function, Part, Probe
+from glassformer.learn.exercise import Function, Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +204,3 @@ def asked_of(error: Exception) -> str:
     if isinstance(error, RuntimeError | IndexError):
         return "What are the shapes on that line?"
     return "Which values does that line get, and which of them does it not expect?"
-
-
-__all__ = ["Probe", "Reading", "judge"]

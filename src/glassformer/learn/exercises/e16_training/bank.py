@@ -343,7 +343,6 @@ BANK = Bank(
                 Property(says="without a gradient nothing moves", holds=without_gradient_nothing_moves),
             ),
             readers=(read_the_settings,),
-            seconds=60,
         ),
         Part(
             function="train_step",
@@ -361,7 +360,6 @@ BANK = Bank(
             # The next step's zero_grad forgets what was clipped too late.
             synonyms=(("clip-after-step", "clip-missing"),),
             pairs=False,  # an update is no pure function: one mistake at a time
-            seconds=60,
         ),
     )
 )

@@ -10,6 +10,7 @@ TEXTS = Texts(
     minutes=35,
     difficulty=3,
     interview=False,
+    seconds=60,
     hints=(
         "The order: train mode, gradients to zero, backward for each micro-batch, clip, set the rate, step.",
         "backward() adds to the gradients that are there. So zero them once per update, and not between micro-batches.",

@@ -336,7 +336,6 @@ BANK = Bank(
                 Property(says="the old cache stays as it was", holds=the_old_cache_stays),
             ),
             readers=(read_place,),
-            seconds=20,
         ),
         Part(
             function="greedy",

@@ -10,6 +10,7 @@ TEXTS = Texts(
     minutes=60,
     difficulty=4,
     interview=True,
+    seconds=20,
     hints=(
         "Write it without a cache first: all tokens so far go in, the last row of logits comes out. That is what every"
         " later version must answer too, so keep it for comparison.",

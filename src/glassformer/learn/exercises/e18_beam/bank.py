@@ -345,7 +345,6 @@ BANK = Bank(
                 Property(says="a sentence's answer does not depend on the others", holds=sentences_do_not_mix),
             ),
             readers=(read_penalty,),
-            seconds=20,
         ),
     )
 )

@@ -10,6 +10,7 @@ TEXTS = Texts(
     minutes=60,
     difficulty=5,
     interview=True,
+    seconds=20,
     hints=(
         "Write it for one sentence first, with a list of (log p, tokens, row of the state); then put the rows of all"
         " sentences side by side, so that one call of `step` serves them all.",
