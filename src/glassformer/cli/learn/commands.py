@@ -12,7 +12,7 @@ from glassformer.cli.common import AsJson, err, out, print_json
 from glassformer.cli.learn import debug, exam, show
 from glassformer.errors import UserError
 from glassformer.learn import progress as state
-from glassformer.learn.checker.runner import Child, check_with
+from glassformer.learn.checker.runner import Child, check_each, check_with
 from glassformer.learn.checker.verdict import EXIT_CODES, Verdict
 from glassformer.learn.course import course, find, solution
 from glassformer.learn.exercise import Texts
@@ -123,22 +123,14 @@ def check_all(folder: Here = Path(), as_json: AsJson = False) -> None:
 def check_every_exercise(folder: Path, *, quiet: bool = False) -> list[Verdict]:
     """All verdicts in order, each shown as a line as soon as it is there."""
     verdicts: list[Verdict] = []
-    child = Child()
-    try:
-        for texts in course():
-            if not child.alive:  # an exercise ended it
-                child.close()
-                child = Child()
-            verdict = check_with(child, texts, folder)
-            note(folder, texts, verdict)
-            verdicts.append(verdict)
-            if not quiet:
-                said = Text(f"{texts.number} {texts.name:<18}")
-                said.append(f"{verdict.outcome:<12}", style=show.COLOURS[verdict.outcome])
-                said.append("" if verdict.outcome in ("passed", "not started") else verdict.headline)
-                out.print(said)
-    finally:
-        child.close()
+    for texts, verdict in zip(course(), check_each(course(), folder), strict=True):
+        note(folder, texts, verdict)
+        verdicts.append(verdict)
+        if not quiet:
+            said = Text(f"{texts.number} {texts.name:<18}")
+            said.append(f"{verdict.outcome:<12}", style=show.COLOURS[verdict.outcome])
+            said.append("" if verdict.outcome in ("passed", "not started") else verdict.headline)
+            out.print(said)
     if not quiet:
         out.print(show.bar(state.read(folder)[0]))
     return verdicts

@@ -14,7 +14,7 @@ from glassformer.cli.common import AsJson, out, print_json
 from glassformer.cli.learn import show
 from glassformer.errors import UserError
 from glassformer.learn import progress as state
-from glassformer.learn.checker.runner import Child, check_with
+from glassformer.learn.checker.runner import check_each
 from glassformer.learn.checker.verdict import EXIT_CODES, Verdict
 from glassformer.learn.course import course, find, task
 from glassformer.learn.exercise import Texts
@@ -99,13 +99,12 @@ def with_the_courses_answers(text: str) -> str:
 def check(folder: Path, running: state.Exam) -> dict[str, Verdict]:
     """Verdicts by number; what passes in time is noted in the exam."""
     verdicts: dict[str, Verdict] = {}
-    for number in running.exercises:
-        texts = find(number)
-        in_time = running.seconds_left(datetime.now().astimezone()) > 0
-        with Child(texts) as child:
-            verdicts[number] = check_with(child, texts, folder / FOLDER)
-        if verdicts[number].outcome == "passed" and in_time:
-            running.passed.setdefault(number, state.now())
+    in_time = running.seconds_left(datetime.now().astimezone()) > 0
+    exercises = [find(number) for number in running.exercises]
+    for texts, verdict in zip(exercises, check_each(exercises, folder / FOLDER), strict=True):
+        verdicts[texts.number] = verdict
+        if verdict.outcome == "passed" and in_time:
+            running.passed.setdefault(texts.number, state.now())
     return verdicts
 
 

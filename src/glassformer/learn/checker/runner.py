@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,16 @@ def check_with(child: Child, texts: Texts, folder: Path) -> Verdict:
         headline=f"{texts.file} could not be checked here: {why}. Too much memory, perhaps; "
         "or PyTorch cannot be imported: try `python -c 'import torch'`.",
     )
+
+
+def check_each(exercises: Iterable[Texts], folder: Path) -> Iterator[Verdict]:
+    """Verdicts in order, from one process as long as it lives: an exercise that ends it costs a new one."""
+    child = Child()
+    try:
+        for texts in exercises:
+            if not child.alive:
+                child.close()
+                child = Child()
+            yield check_with(child, texts, folder)
+    finally:
+        child.close()
