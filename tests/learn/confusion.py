@@ -22,9 +22,9 @@ def called(part: Part, *mistakes: str) -> str:
     return " + ".join(verdict.mistakes) or verdict.headline
 
 
-def claimed(known: Candidates, pair: Candidate) -> Candidate | None:
+def claimed(known: Candidates, pair: Candidate, *, float32: bool = False) -> Candidate | None:
     """Whom the claim rule takes these two mistakes for."""
-    found = claim(known, pair.behaviour, float32=False)
+    found = claim(known, pair.behaviour, float32=float32)
     return found and found.candidate
 
 

@@ -102,8 +102,11 @@ def claim(found: Candidates, answer: Behaviour, *, float32: bool) -> Claim | Non
     next_away = nearest(answer, found.singles)[1]
     if away <= near and next_away >= FURTHER * max(away, 1e-12):
         return Claim(found.right, away, next_away)
+    _, pair_away = nearest(answer, found.pairs)
     for group in (found.singles, found.pairs):
         best, away = nearest(answer, group)
+        if group is found.singles and pair_away < away / FURTHER:
+            continue  # within the digits of float32 a second mistake can hide behind the first
         others = [candidate for candidate in (found.right, *group) if candidate is not best]
         _, next_away = nearest(answer, others)
         if best is not None and away <= near and next_away >= FURTHER * max(away, 1e-12):
