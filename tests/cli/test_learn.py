@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from glassformer.cli.learn.watch import Saved
 from glassformer.learn import progress
 from glassformer.learn.course import course, find
 from tests.cli.conftest import Cli
@@ -208,11 +210,17 @@ Screen = Callable[[str], str]
 def terminal(folder: Path, *words: str) -> Iterator[tuple[Callable[[str], None], Screen]]:
     """`glassformer learn WORDS` in a terminal: press keys, and wait until the screen shows something."""
     pty = pytest.importorskip("pty")
-    pid, master = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.environ |= {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
-        os.execv(sys.executable, [sys.executable, "-m", "glassformer", "learn", *words])
+    master, terminal_side = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "glassformer", "learn", *words],
+        stdin=terminal_side,
+        stdout=terminal_side,
+        stderr=terminal_side,
+        cwd=folder,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
+        start_new_session=True,
+    )
+    os.close(terminal_side)
     os.set_blocking(master, False)
     seen = ""
 
@@ -233,9 +241,10 @@ def terminal(folder: Path, *words: str) -> Iterator[tuple[Callable[[str], None],
 
     try:
         yield lambda key: os.write(master, key.encode()) and None, until
-        _, status = os.waitpid(pid, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
+        assert program.wait(timeout=60) == 0
     finally:
+        program.kill()
+        program.wait()
         os.close(master)
 
 
@@ -257,3 +266,16 @@ def test_the_watch_checks_what_is_saved_and_answers_keys(folder: Path) -> None:
         until(r"(?s)03 masks.*q quit")  # both may arrive at once
         press("q")
     assert "02" in progress.read(folder)[0].passed
+
+
+def test_a_file_that_is_still_being_written_is_not_checked_yet(folder: Path) -> None:
+    saved = Saved(folder)
+    file = folder / "e02_attention.py"
+    file.write_text("", encoding="utf-8")
+    assert saved.files() == set(), "it may go on"
+    file.write_text("def attention(", encoding="utf-8")
+    assert saved.files() == set(), "it went on"
+    assert saved.files() == {"e02_attention.py"}
+    assert saved.files() == set(), "told once"
+    (folder / "notes.py").write_text("", encoding="utf-8")
+    assert [saved.files(), saved.files()] == [set(), set()], "no exercise"

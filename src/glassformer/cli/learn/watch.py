@@ -30,7 +30,7 @@ class Saved:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.known = {texts.file for texts in course()}
-        self.stamps = self._stamps()
+        self.stamps = self.last_look = self._stamps()
 
     def _stamps(self) -> dict[str, tuple[int, int]]:
         stamps = {}
@@ -43,7 +43,11 @@ class Saved:
         return stamps
 
     def files(self) -> set[str]:
-        before, self.stamps = self.stamps, self._stamps()
+        """Those that are as they were at the last look and not as before: an editor may be in the middle of writing."""
+        before_last, self.last_look = self.last_look, self._stamps()
+        if self.last_look == self.stamps or self.last_look != before_last:
+            return set()
+        before, self.stamps = self.stamps, self.last_look
         return {name for name, stamp in self.stamps.items() if name in self.known and before.get(name) != stamp}
 
 
