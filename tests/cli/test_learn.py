@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import time
@@ -139,6 +140,9 @@ def test_check_all_goes_through_everything_and_survives_a_crash(folder: Path, cl
     for texts in course():
         assert f"{texts.number} {texts.name}" in told.out
     assert told.out.count("not started") == len(course()) - 1
+    state, _ = progress.read(folder)
+    assert state.current == "01", "the exercise at hand stays the one at hand"
+    assert state.attempts == {"02": 1}, "what is not started is no attempt"
 
 
 def test_an_unreadable_state_is_kept_and_said(folder: Path, cli: Cli) -> None:
@@ -221,7 +225,6 @@ def terminal(folder: Path, *words: str) -> Iterator[tuple[Callable[[str], None],
         start_new_session=True,
     )
     os.close(terminal_side)
-    os.set_blocking(master, False)
     seen = ""
 
     def until(pattern: str) -> str:
@@ -229,11 +232,10 @@ def terminal(folder: Path, *words: str) -> Iterator[tuple[Callable[[str], None],
         nonlocal seen
         deadline = time.monotonic() + 120
         while not re.search(pattern, seen):
-            assert time.monotonic() < deadline, f"no {pattern!r} in {seen!r}"
+            ready, _, _ = select.select([master], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"no {pattern!r} in {seen!r}"
             try:
                 seen += os.read(master, 65536).decode(errors="replace")
-            except BlockingIOError:
-                time.sleep(0.02)
             except OSError:  # the program has ended
                 break
         shown, seen = seen, ""

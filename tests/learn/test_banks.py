@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from glassformer.learn.checker.judge import judge
 from glassformer.learn.course import FOLDER, bank, course, solution, task
 from glassformer.learn.exercise import Function, Part, Texts
 from tests.learn.confusion import FILE, called, claimed, matrix, real, table
+from tests.learn.course_folder import begun
 
 PARTS = [(texts, part) for texts in course() for part in bank(texts).parts]
 
@@ -130,17 +130,12 @@ def test_there_are_three_styles_of_right_answers_at_least(texts: Texts) -> None:
 
 @per_exercise()
 def test_the_task_is_not_started_and_the_solution_passes(texts: Texts, tmp_path: Path) -> None:
-    copy_course(tmp_path)
+    begun(tmp_path)
     assert check(texts, tmp_path).outcome == "not started"
     (tmp_path / texts.file).write_text(solution(texts), encoding="utf-8")
     verdict = check(texts, tmp_path)
     assert verdict.outcome == "passed", verdict
     assert not verdict.notes, "a solution takes no shortcut"
-
-
-def copy_course(folder: Path) -> None:
-    for texts in course():
-        shutil.copy(FOLDER / texts.module / "task.py", folder / texts.file)
 
 
 @per_exercise()

@@ -35,7 +35,7 @@ def test_a_course_is_found_from_inside(tmp_path: Path) -> None:
 def test_the_state_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = begun(tmp_path / "mine")
     state, _ = progress.read(folder)
-    state.note(find("02"), passed=True)
+    state.note(find("02"), "passed")
     progress.write(folder, state)
     again, word = progress.read(folder)
     assert (again, word) == (state, "")
@@ -44,7 +44,7 @@ def test_the_state_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(progress.os, "fsync", killed)
-    state.note(find("02"), passed=False)
+    state.note(find("02"), "wrong")
     with pytest.raises(KeyboardInterrupt):
         progress.write(folder, state)
     assert "02" in progress.read(folder)[0].passed, "the old state is still whole"
@@ -62,9 +62,9 @@ def test_a_state_that_cannot_be_read_is_kept_aside(tmp_path: Path, text: str) ->
 
 def test_an_exercise_that_fails_again_is_open_again(tmp_path: Path) -> None:
     state = progress.Progress()
-    state.note(find("02"), passed=True)
+    state.note(find("02"), "passed")
     assert state.next_open() != find("02")
-    state.note(find("02"), passed=False)
+    state.note(find("02"), "wrong")
     assert "02" not in state.passed
     assert state.attempts["02"] == 2
 
@@ -74,7 +74,7 @@ def test_after_the_last_open_exercise_comes_the_first_open_one() -> None:
     first, last = course()[0], course()[-1]
     assert state.next_open(after=last.number) == first
     for texts in course():
-        state.note(texts, passed=True)
+        state.note(texts, "passed")
     assert state.next_open() is None
 
 

@@ -3,12 +3,14 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from glassformer.errors import UserError
+from glassformer.learn.checker.verdict import Outcome
 from glassformer.learn.course import course, task
 from glassformer.learn.exercise import Texts
 
@@ -24,8 +26,10 @@ class Exam:
     minutes: float
     passed: dict[str, str] = field(default_factory=dict)  # number -> when
 
-    def seconds_left(self, now: datetime) -> float:
-        return self.minutes * 60 - (now - datetime.fromisoformat(self.started)).total_seconds()
+    @property
+    def seconds_left(self) -> float:
+        gone = datetime.now().astimezone() - datetime.fromisoformat(self.started)
+        return self.minutes * 60 - gone.total_seconds()
 
 
 @dataclass
@@ -40,14 +44,21 @@ class Progress:
     solved: dict[str, str] = field(default_factory=dict)  # debugging cases
     exam: Exam | None = None
 
-    def note(self, texts: Texts, *, passed: bool) -> None:
+    def note(self, texts: Texts, outcome: Outcome) -> None:
         """Count an attempt. An exercise that passed once and does not any more is open again."""
         number = texts.number
-        self.attempts[number] = self.attempts.get(number, 0) + 1
-        if passed:
+        if outcome != "not started":
+            self.attempts[number] = self.attempts.get(number, 0) + 1
+        if outcome == "passed":
             self.passed.setdefault(number, now())
         else:
             self.passed.pop(number, None)
+
+    def one_more_hint(self, texts: Texts) -> int:
+        """How many hints are shown from now on: one more than before, as long as there are any."""
+        shown = min(self.hints.get(texts.number, 0) + 1, len(texts.hints))
+        self.hints[texts.number] = shown
+        return shown
 
     def next_open(self, after: str = "") -> Texts | None:
         """The first exercise after `after` that has not passed; from the start again where there is none."""
@@ -69,11 +80,14 @@ def read(folder: Path) -> tuple[Progress, str]:
     except FileNotFoundError:
         return Progress(), ""
     except (ValidationError, ValueError, OSError):
-        kept = next(
-            place for number in range(1, 10_000) if not (place := folder / f"{FILE}.unreadable-{number}").exists()
-        )
+        kept = unused(folder, f"{FILE}.unreadable-{{}}")
         os.replace(file, kept)
         return Progress(), f"{FILE} could not be read: it is kept as {kept.name}, and a new one begins."
+
+
+def unused(folder: Path, name: str) -> Path:
+    """The first of the numbered names that is free, so that what was there before is kept."""
+    return next(place for number in count(1) if not (place := folder / name.format(number)).exists())
 
 
 def write(folder: Path, progress: Progress) -> None:
@@ -121,11 +135,7 @@ def reset(folder: Path, texts: Texts) -> Path | None:
     kept = None
     # An answer in another encoding than UTF-8 must be kept as well, so it may not stop this comparison.
     if file.exists() and (file.is_dir() or file.read_text(encoding="utf-8-sig", errors="replace") != task(texts)):
-        kept = next(
-            place
-            for number in range(1, 10_000)
-            if not (place := folder / f"{texts.module}.before-{number}.txt").exists()
-        )
+        kept = unused(folder, f"{texts.module}.before-{{}}.txt")
         os.replace(file, kept)
     file.write_text(task(texts), encoding="utf-8")
     return kept
@@ -133,7 +143,6 @@ def reset(folder: Path, texts: Texts) -> Path | None:
 
 def as_dict(progress: Progress, texts: Sequence[Texts]) -> dict[str, Any]:
     """The state for programs, with every exercise."""
-    state = {item.name: getattr(progress, item.name) for item in fields(progress)}
     exercises = [
         {
             "number": each.number,
@@ -148,4 +157,4 @@ def as_dict(progress: Progress, texts: Sequence[Texts]) -> dict[str, Any]:
         }
         for each in texts
     ]
-    return {"current": state["current"], "exercises": exercises, "debugging": sorted(progress.solved)}
+    return {"current": progress.current, "exercises": exercises, "debugging": sorted(progress.solved)}

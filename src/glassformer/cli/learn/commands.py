@@ -13,7 +13,7 @@ from glassformer.cli.learn import debug, exam, show
 from glassformer.errors import UserError
 from glassformer.learn import progress as state
 from glassformer.learn.checker.runner import Child, check_each, check_with
-from glassformer.learn.checker.verdict import EXIT_CODES, Verdict
+from glassformer.learn.checker.verdict import EXIT_CODES, Verdict, exit_code
 from glassformer.learn.course import course, find, solution
 from glassformer.learn.exercise import Texts
 
@@ -95,17 +95,19 @@ def checked(folder: Path, texts: Texts) -> Verdict:
             opened_here.enter_context(err.status(f"checking {texts.file} ..."))
         child = opened_here.enter_context(Child(texts))
         verdict = check_with(child, texts, folder)
-    note(folder, texts, verdict)
+    progress = note(folder, texts, verdict)
+    following = progress.next_open(after=texts.number) if verdict.outcome == "passed" else None
+    progress.current = (following or texts).number
+    state.write(folder, progress)
     return verdict
 
 
-def note(folder: Path, texts: Texts, verdict: Verdict) -> None:
+def note(folder: Path, texts: Texts, verdict: Verdict) -> state.Progress:
+    """Write a verdict down; the exercise at hand stays the one at hand."""
     progress = state.read(folder)[0]
-    progress.note(texts, passed=verdict.outcome == "passed")
-    progress.current = texts.number
-    if verdict.outcome == "passed" and (following := progress.next_open(after=texts.number)):
-        progress.current = following.number
+    progress.note(texts, verdict.outcome)
     state.write(folder, progress)
+    return progress
 
 
 @app.command("check-all")
@@ -115,9 +117,7 @@ def check_all(folder: Here = Path(), as_json: AsJson = False) -> None:
     verdicts = check_every_exercise(place, quiet=as_json)
     if as_json:
         print_json([{"number": find(verdict.exercise).number, **verdict.to_dict()} for verdict in verdicts])
-    outcomes = {verdict.outcome for verdict in verdicts}
-    worst = next((name for name in ("wrong", "not checked", "not started") if name in outcomes), "passed")
-    raise typer.Exit(EXIT_CODES[worst])
+    raise typer.Exit(exit_code(verdict.outcome for verdict in verdicts))
 
 
 def check_every_exercise(folder: Path, *, quiet: bool = False) -> list[Verdict]:
@@ -155,14 +155,13 @@ def hint(
     """One hint more, from a nudge to nearly the code."""
     place, progress = opened(folder)
     texts = find(exercise or progress.current)
-    wanted = number or progress.hints.get(texts.number, 0) + 1
     if number is not None and number > len(texts.hints):
         raise UserError(f"exercise {texts.number} has {len(texts.hints)} hints: --number 1 to {len(texts.hints)}.")
-    shown = min(wanted, len(texts.hints))
-    progress.hints[texts.number] = max(shown, progress.hints.get(texts.number, 0))
+    all_seen = number is None and progress.hints.get(texts.number, 0) == len(texts.hints)
+    shown = number or progress.one_more_hint(texts)
     state.write(place, progress)
     show.prose(Text.assemble((f"hint {shown} of {len(texts.hints)}  ", "bold"), texts.hints[shown - 1]))
-    if wanted > len(texts.hints):
+    if all_seen:
         out.print(Text(f"That was the last one. glassformer learn solution {texts.number} --give-up", style="dim"))
 
 
@@ -178,7 +177,7 @@ def explain(exercise: Exercise = None, folder: Here = Path(), as_json: AsJson = 
     out.print(show.verdict_view(verdict, texts, whole=True))
     out.print()
     show.prose(texts.explanation)
-    out.print(show.next_steps(verdict, texts, explained=True))
+    out.print(Text(f"glassformer learn hint {texts.number}", style="dim"))
 
 
 @app.command("reset")

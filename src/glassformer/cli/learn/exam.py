@@ -3,7 +3,6 @@
 import random
 import re
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from glassformer.cli.learn import show
 from glassformer.errors import UserError
 from glassformer.learn import progress as state
 from glassformer.learn.checker.runner import check_each
-from glassformer.learn.checker.verdict import EXIT_CODES, Verdict
+from glassformer.learn.checker.verdict import Verdict, exit_code
 from glassformer.learn.course import course, find, task
 from glassformer.learn.exercise import Texts
 
@@ -47,7 +46,7 @@ def exam(
     if exercises or minutes or seed is not None:
         raise UserError("an exam is going on already. `glassformer learn exam` checks it, `exam --stop` ends it.")
     verdicts = check(folder, progress.exam)
-    over = stop or progress.exam.seconds_left(datetime.now().astimezone()) <= 0
+    over = stop or progress.exam.seconds_left <= 0
     done = len(progress.exam.passed) == len(progress.exam.exercises)
     if as_json:
         print_json(
@@ -58,9 +57,7 @@ def exam(
     if over or done:
         progress.exam = None
     state.write(folder, progress)
-    worst = next((name for name in ("wrong", "not checked", "not started") if any(
-        verdict.outcome == name for verdict in verdicts.values())), "passed")  # fmt: skip
-    raise typer.Exit(EXIT_CODES[worst])
+    raise typer.Exit(exit_code(verdict.outcome for verdict in verdicts.values()))
 
 
 def draw(wanted: list[str] | None, seed: int | None) -> list[Texts]:
@@ -75,8 +72,7 @@ def begin(folder: Path, progress: state.Progress, chosen: list[Texts], minutes: 
     """Lay fresh files out and start the clock. Files of an earlier exam are kept under another name."""
     place = folder / FOLDER
     if place.exists():
-        earlier = next(name for n in range(1, 10_000) if not (name := folder / f"{FOLDER}-{n}").exists())
-        place.rename(earlier)
+        place.rename(state.unused(folder, f"{FOLDER}-{{}}"))
     place.mkdir()
     for texts in chosen:
         (place / texts.file).write_text(with_the_courses_answers(task(texts)), encoding="utf-8")
@@ -99,7 +95,7 @@ def with_the_courses_answers(text: str) -> str:
 def check(folder: Path, running: state.Exam) -> dict[str, Verdict]:
     """Verdicts by number; what passes in time is noted in the exam."""
     verdicts: dict[str, Verdict] = {}
-    in_time = running.seconds_left(datetime.now().astimezone()) > 0
+    in_time = running.seconds_left > 0
     exercises = [find(number) for number in running.exercises]
     for texts, verdict in zip(exercises, check_each(exercises, folder / FOLDER), strict=True):
         verdicts[texts.number] = verdict

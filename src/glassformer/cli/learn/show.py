@@ -10,7 +10,7 @@ from glassformer.cli.common import duration, out
 from glassformer.learn.checker.verdict import Verdict
 from glassformer.learn.course import course
 from glassformer.learn.exercise import Texts
-from glassformer.learn.progress import Exam, Progress, now
+from glassformer.learn.progress import Exam, Progress
 
 COLOURS = {"passed": "green", "wrong": "red", "not started": "yellow", "not checked": "magenta"}
 PRINTED_LINES = 12
@@ -61,15 +61,13 @@ def prose(text: str | Text) -> None:
     out.print(text if isinstance(text, Text) else Text(text), soft_wrap=not out.is_terminal)
 
 
-def next_steps(verdict: Verdict, texts: Texts, *, explained: bool = False) -> Text:
+def next_steps(verdict: Verdict, texts: Texts) -> Text:
     """The commands that make sense now."""
+    words = f"glassformer learn hint {texts.number}"
     if verdict.outcome == "passed":
         words = f"glassformer learn solution {texts.number} shows another way to write it"
-    elif explained:
-        words = f"glassformer learn hint {texts.number}"
-    else:
-        words = f"glassformer learn hint {texts.number}"
-        words += f" · glassformer learn explain {texts.number}" if verdict.outcome == "wrong" else ""
+    elif verdict.outcome == "wrong":
+        words += f" · glassformer learn explain {texts.number}"
     return Text(words, style="dim")
 
 
@@ -112,8 +110,6 @@ def list_view(progress: Progress) -> RenderableType:
 
 def clock(exam: Exam) -> Text:
     """What is left of an exam's time."""
-    from datetime import datetime
-
-    left = exam.seconds_left(datetime.fromisoformat(now()))
+    left = exam.seconds_left
     words = f"{duration(left)} left of {duration(exam.minutes * 60)}" if left > 0 else "time is up"
     return Text(words, style="bold" if left > 0 else "bold red")

@@ -86,7 +86,7 @@ class Watch:
         self.child.close()
         self.child = Child(self.texts)
         progress = self.progress()
-        progress.note(self.texts, passed=self.verdict.outcome == "passed")
+        progress.note(self.texts, self.verdict.outcome)
         progress.current = self.texts.number
         state.write(self.folder, progress)
         self.keys.drop()  # those pressed while nobody was listening
@@ -131,8 +131,7 @@ class Watch:
     def hint(self) -> None:
         """One hint more than before."""
         progress = self.progress()
-        shown = min(progress.hints.get(self.texts.number, 0) + 1, len(self.texts.hints))
-        progress.hints[self.texts.number] = shown
+        shown = progress.one_more_hint(self.texts)
         state.write(self.folder, progress)
         self.show()
         for number, text in enumerate(self.texts.hints[:shown], start=1):

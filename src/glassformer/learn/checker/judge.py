@@ -175,8 +175,8 @@ def example(part: Part, function: Function, reading: Reading) -> tuple[str, ...]
         if distance(behaviour([yours], scale), behaviour(scale, scale)) > 1e-6:
             return (
                 *question(part, probe, reading.parameters),
-                f"  yours:    {answered(function, probe, observe)}",
-                f"  expected: {answered(part.wrong(), probe, observe)}",
+                f"  yours:    {answered(yours)}",
+                f"  expected: {answered(right)}",
             )
     return ()
 

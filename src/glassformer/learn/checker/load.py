@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import linecache
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -81,33 +82,31 @@ def definition(text: str, name: str) -> ast.FunctionDef:
     return next(node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
+def written(folder: Path, texts: Texts, name: str) -> list[ast.stmt]:
+    """The statements of the learner's function, without its docstring; none where the file cannot be read that way."""
+    try:
+        return statements(definition((folder / texts.file).read_text(encoding="utf-8-sig"), name))
+    except (StopIteration, SyntaxError, UnicodeError, OSError):
+        return []
+
+
+def statements(function: ast.FunctionDef) -> list[ast.stmt]:
+    return function.body[1:] if ast.get_docstring(function) is not None else function.body
+
+
 def is_untouched(folder: Path, texts: Texts, name: str) -> bool:
     """Whether a function's body is still the task's."""
-    try:
-        theirs = definition((folder / texts.file).read_text(encoding="utf-8-sig"), name)
-    except (StopIteration, SyntaxError, UnicodeError, OSError):
-        return False
-    return body(theirs) == body(definition(task(texts), name))
-
-
-def body(function: ast.FunctionDef) -> str:
-    statements = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    return "\n".join(ast.dump(statement) for statement in statements)
+    ours = statements(definition(task(texts), name))
+    return [*map(ast.dump, written(folder, texts, name))] == [*map(ast.dump, ours)]
 
 
 def suspects(folder: Path, texts: Texts, name: str, pattern: str) -> str | None:
     """The first line of a function that a regular expression finds, as `line 12: energy = ...`."""
-    import re
-
-    try:
-        text = (folder / texts.file).read_text(encoding="utf-8-sig")
-        function = definition(text, name)
-    except (StopIteration, SyntaxError, UnicodeError, OSError):
+    found = written(folder, texts, name)
+    if not found:
         return None
-    lines = text.splitlines()
-    statements = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    first = statements[0].lineno if statements else 0
-    for number in range(first, (function.end_lineno or 0) + 1):
+    lines = (folder / texts.file).read_text(encoding="utf-8-sig").splitlines()
+    for number in range(found[0].lineno, (found[-1].end_lineno or 0) + 1):
         code = lines[number - 1].split("#")[0]
         if re.search(pattern, code) and "import" not in code:
             return f"{texts.file} line {number}: {code.strip()}"
@@ -116,11 +115,8 @@ def suspects(folder: Path, texts: Texts, name: str, pattern: str) -> str | None:
 
 def calls(folder: Path, texts: Texts, name: str) -> set[str]:
     """The last names of everything a function calls: {softmax, einsum, ...}."""
-    try:
-        function = definition((folder / texts.file).read_text(encoding="utf-8-sig"), name)
-    except (StopIteration, SyntaxError, UnicodeError, OSError):
-        return set()
-    called = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
+    nodes = (node for statement in written(folder, texts, name) for node in ast.walk(statement))
+    called = (node.func for node in nodes if isinstance(node, ast.Call))
     return {f.attr if isinstance(f, ast.Attribute) else f.id for f in called if isinstance(f, ast.Attribute | ast.Name)}
 
 

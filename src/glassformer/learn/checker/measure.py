@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 
@@ -49,10 +48,3 @@ def temperature(weights: Tensor, scores: Tensor) -> float | None:
     if total < 1e-18:
         return 0.0
     return factor if float(rest @ rest) < 1e-4 * total else None
-
-
-def one_hot(*shape: int, generator: torch.Generator) -> Tensor:
-    """Random one-hot vectors (..., v) in float64, to read index maps."""
-    *axes, size = shape
-    index = torch.randint(size, tuple(axes), generator=generator)
-    return torch.nn.functional.one_hot(index, size).double()

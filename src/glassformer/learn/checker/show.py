@@ -1,11 +1,12 @@
 """Numbers and calls as a person would write them down."""
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 from torch import Tensor
 
-from glassformer.learn.exercise import Function, Part, Probe
+from glassformer.learn.checker.observe import Seen
+from glassformer.learn.exercise import Part, Probe
 
 MOST_NUMBERS = 24
 
@@ -14,7 +15,7 @@ def number(value: float) -> str:
     """Three significant digits at least, without an exponent below a million; whole numbers as they are."""
     if isinstance(value, bool):
         return str(value)
-    if value == int(value) and abs(value) < 1e6 if value == value and abs(value) != float("inf") else False:
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.3g}" if not 1000 <= abs(value) < 1e6 else f"{value:.0f}"
 
@@ -59,9 +60,8 @@ def question(part: Part, probe: Probe, names: tuple[str, ...]) -> tuple[str, ...
     return (f"{part.function}({', '.join(inside)})", *below)
 
 
-def answered(function: Function, probe: Probe, observe: Callable[[Function, Probe], Any]) -> str:
-    """What a function answers to an example, in one line."""
-    seen = observe(function, probe)
+def answered(seen: Seen) -> str:
+    """What a function answered to an example, in one line."""
     if seen.error is not None:
         first = str(seen.error).splitlines()[:1]
         return f"{type(seen.error).__name__}{': ' + first[0] if first else ''}"

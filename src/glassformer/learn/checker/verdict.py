@@ -1,10 +1,17 @@
 """What the checker says of an exercise, as data."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Outcome = Literal["passed", "wrong", "not started", "not checked"]
 EXIT_CODES: dict[str, int] = {"passed": 0, "wrong": 1, "not started": 2, "not checked": 3}
+WORST_FIRST: tuple[Outcome, ...] = ("wrong", "not checked", "not started", "passed")
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """One code for several outcomes: that of the worst."""
+    return EXIT_CODES[min(outcomes, key=WORST_FIRST.index)]
 
 
 @dataclass(frozen=True, kw_only=True)
