@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from glassformer.learn.debug.decoding import greedy_ids, up_to_end
+from glassformer.learn.debug.scores import share
+from glassformer.learn.debug.task import PAD, START, VOCABULARY, reversals
 from glassformer.learn.weights import TransformerWeights, tensors, transformer_weights
 
-PAD, START, END, FIRST = 0, 1, 2, 3  # the ids; symbols are FIRST and later
-SYMBOLS, SHORTEST, LONGEST = 10, 3, 7
 EMBED_SIZE, FORWARD_SIZE, LAYERS, HEADS = 48, 96, 1, 4
 SENTENCES, WARMUP, FACTOR, CLIP_NORM = 64, 100, 0.2, 1.0
 
@@ -45,18 +46,6 @@ def trainable(weights: Any) -> Any:
     return tuple(map(trainable, weights))
 
 
-def reversed_sentences(number: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Sources (n, s) and targets (n, t): `<s>`, the source from its end, `</s>`; both filled up on the right."""
-    lengths = torch.randint(SHORTEST, LONGEST + 1, (number,), generator=generator)
-    symbols = torch.randint(FIRST, FIRST + SYMBOLS, (number, LONGEST), generator=generator)
-    src = torch.full((number, LONGEST), PAD)
-    trg = torch.full((number, LONGEST + 2), PAD)
-    for row, length in enumerate(lengths.tolist()):
-        src[row, :length] = symbols[row, :length]
-        trg[row, : length + 2] = torch.tensor([START, *reversed(symbols[row, :length].tolist()), END])
-    return src, trg
-
-
 def train_to_reverse(
     steps: int,
     transformer: Transform,
@@ -70,11 +59,10 @@ def train_to_reverse(
     Each step is one update from two micro-batches of 32 sentences. The weights that come back need no gradient.
     """
     generator = torch.Generator().manual_seed(0)
-    vocabulary = FIRST + SYMBOLS
-    model = Model(transformer, transformer_weights(vocabulary, vocabulary, EMBED_SIZE, FORWARD_SIZE, LAYERS, seed=0))
+    model = Model(transformer, transformer_weights(VOCABULARY, VOCABULARY, EMBED_SIZE, FORWARD_SIZE, LAYERS, seed=0))
     optimizer = make_optimizer(model, noam(1, EMBED_SIZE, WARMUP, FACTOR))
     for step in range(1, steps + 1):
-        micro_batches = [reversed_sentences(SENTENCES // 2, generator) for _ in range(2)]
+        micro_batches = [reversals(SENTENCES // 2, generator) for _ in range(2)]
         rate = noam(step, EMBED_SIZE, WARMUP, FACTOR)
         loss = train_step(model, optimizer, micro_batches, PAD, CLIP_NORM, rate)
         if step % max(1, steps // 10) == 0 or step == 1:
@@ -86,15 +74,7 @@ def train_to_reverse(
 
 def written_greedily(transformer: Transform, weights: TransformerWeights, src: Tensor) -> list[list[int]]:
     """The likeliest token again and again, for a batch of sources; without `<s>`, and up to `</s>`."""
-    trg = torch.full((src.size(0), 1), START)
-    for _ in range(LONGEST + 1):
-        logits = transformer(src, trg, weights, HEADS, PAD, PAD)
-        trg = torch.cat([trg, logits[:, -1:].argmax(dim=-1)], dim=1)
-    return [up_to_the_end(row) for row in trg[:, 1:].tolist()]
-
-
-def up_to_the_end(tokens: Sequence[int]) -> list[int]:
-    return list(tokens[: tokens.index(END)] if END in tokens else tokens)
+    return greedy_ids(lambda src, trg: transformer(src, trg, weights, HEADS, PAD, PAD), src, START)
 
 
 def exact_match(write: Callable[[Tensor], Sequence[Sequence[int]]], sentences: int = 200) -> float:
@@ -102,7 +82,5 @@ def exact_match(write: Callable[[Tensor], Sequence[Sequence[int]]], sentences: i
 
     `write` is given sources (n, s) and answers a list of ids for each, without `<s>`; what follows `</s>` is ignored.
     """
-    src, trg = reversed_sentences(sentences, torch.Generator().manual_seed(1))
-    asked = [up_to_the_end(row[1:]) for row in trg.tolist()]
-    found = [up_to_the_end(row) for row in write(src)]
-    return sum(map(list.__eq__, asked, found)) / sentences
+    src, trg = reversals(sentences, 1)
+    return share([up_to_end(list(row)) for row in write(src)], trg)

@@ -76,7 +76,8 @@ if __name__ == "__main__":
     from e15_noam import noam
     from e16_training import make_optimizer, train_step
 
-    from glassformer.learn.reverse import END, HEADS, PAD, START, exact_match, train_to_reverse
+    from glassformer.learn.debug.task import END, PAD, START
+    from glassformer.learn.reverse import HEADS, exact_match, train_to_reverse
 
     weights = train_to_reverse(300, transformer, make_optimizer, train_step, noam, report=print)
 
