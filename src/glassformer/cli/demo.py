@@ -39,7 +39,7 @@ def demo(
     from glassformer.data.download import cache_folder
     from glassformer.runs import experiment, named, recipe
 
-    chosen = recipe.changed(named.pronounce(), {"max_minutes": minutes, "keep_for_look": KEPT_FOR_LOOK})
+    chosen = recipe.changed(named.pronounce_demo(), {"max_minutes": minutes, "keep_for_look": KEPT_FOR_LOOK})
     prepared = experiment.prepare(chosen, cache_folder=cache_folder() / "encoded")
     heading("1. Learning to pronounce English")
     out.print(
