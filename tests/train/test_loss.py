@@ -1,14 +1,20 @@
 """The loss against the formula, and the validation loss."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from glassformer.data import make_batch
 from glassformer.errors import UserError
+from glassformer.look import watch
+from glassformer.model.config import Tying
+from glassformer.model.transformer import Transformer
 from glassformer.train import label_smoothed_loss, loss, validation_loss
+from glassformer.train.loss import ModelLoss
 from tests.small import small_model
 
 
@@ -26,20 +32,91 @@ def test_the_loss_is_the_cross_entropy_with_the_smoothed_target(smoothing: float
     assert loss.item() == pytest.approx(total, rel=1e-12)
 
 
+def gradients(loss: torch.Tensor, model: Transformer) -> dict[str, torch.Tensor]:
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    return dict(zip(names, torch.autograd.grad(3 * loss, parameters, retain_graph=True), strict=True))
+
+
+@pytest.mark.parametrize("tying", ["none", "three-way"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
-@pytest.mark.parametrize("chunk", [1, 7 * 11, 2**20])
-def test_the_loss_and_its_gradient_are_torchs(monkeypatch: pytest.MonkeyPatch, smoothing: float, chunk: int) -> None:
+@pytest.mark.parametrize("chunk", [1, 3 * 11, 2**20], ids=["by row", "by three rows", "in one"])
+def test_the_loss_in_chunks_and_its_gradients_are_those_of_all_logits_at_once(
+    monkeypatch: pytest.MonkeyPatch, tying: Tying, smoothing: float, chunk: int
+) -> None:
     monkeypatch.setattr(loss, "CPU_CHUNK", chunk)
-    logits = torch.randn(30, 3, 11, dtype=torch.float64, requires_grad=True)
-    targets = torch.randint(0, 11, (30, 3))
-    theirs = F.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), ignore_index=0, label_smoothing=smoothing, reduction="sum"
-    )
-    ours = label_smoothed_loss(logits, targets, pad_idx=0, smoothing=smoothing)
-    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
-    (expected,) = torch.autograd.grad(3 * theirs, logits)
-    (gradient,) = torch.autograd.grad(3 * ours, logits)
-    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12)
+    model, batch = small_model(tie_embeddings=tying, src_vocab_size=11), batches()[1]
+    ours = ModelLoss(model)(batch, 0, smoothing)
+    plain = label_smoothed_loss(model(batch.src, batch.trg_in), batch.trg_out, 0, smoothing)
+    torch.testing.assert_close(ours, plain, rtol=1e-13, atol=0)
+    expected = gradients(plain, model)
+    for name, gradient in gradients(ours, model).items():
+        torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-12, msg=name)
+
+
+def test_in_float32_the_loss_in_chunks_is_exact_to_a_millionth() -> None:
+    model = small_model(dtype=torch.float32)
+    exact = small_model()
+    exact.load_state_dict(model.state_dict())
+    for batch in batches():
+        plain = label_smoothed_loss(exact(batch.src, batch.trg_in), batch.trg_out, 0, 0.1).item()
+        assert ModelLoss(model)(batch, 0, 0.1).item() == pytest.approx(plain, rel=1e-6)
+
+
+def test_the_largest_tensor_of_a_step_does_not_grow_with_tokens_times_vocabulary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loss, "CPU_CHUNK", 4096)
+    model = small_model(src_vocab_size=512, trg_vocab_size=512, max_length=64)
+    tokens = 40 * [7] + [2]
+    batch = make_batch([tokens] * 8, [[1, *tokens]] * 8, src_pad_id=0, trg_pad_id=0)
+    assert largest(lambda: ModelLoss(model)(batch, 0, 0.1).backward()) < batch.trg_out.numel() * 512
+    assert largest(lambda: model(batch.src, batch.trg_in)) >= batch.trg_out.numel() * 512
+
+
+def largest(work: Callable[[], object]) -> int:
+    """The number of elements of the largest tensor that any operation makes."""
+    sizes = [0]
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            made = func(*args, **(kwargs or {}))
+            sizes.extend(part.numel() for part in tree_leaves(made) if isinstance(part, torch.Tensor))
+            return made
+
+    with Sizes():
+        work()
+    return max(sizes)
+
+
+def test_a_subclass_is_asked_for_its_own_logits() -> None:
+    class Colder(Transformer):
+        def forward(self, src: torch.Tensor, trg: torch.Tensor) -> torch.Tensor:
+            return super().forward(src, trg) / 2
+
+    model, batch = Colder(13, 11, 0, 0, 8, 1, 2, 2), batches()[1]
+    expected = label_smoothed_loss(model(batch.src, batch.trg_in), batch.trg_out, 0, 0.1)
+    assert ModelLoss(model)(batch, 0, 0.1).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_whoever_watches_a_loss_sees_its_logits() -> None:
+    model, batch = small_model(), batches()[1]
+    with watch(model) as seen:
+        ModelLoss(model)(batch, 0, 0.1)
+    assert seen["logits"].value.shape == (*batch.trg_out.shape, 11)
+
+
+def test_under_autocast_the_weights_get_gradients_in_their_own_dtype() -> None:
+    model, batch = small_model(dtype=torch.float32), batches()[1]
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = ModelLoss(model)(batch, 0, 0.1)
+        plain = label_smoothed_loss(model(batch.src, batch.trg_in), batch.trg_out, 0, 0.1)
+    assert ours.dtype == torch.float32
+    assert ours.item() == pytest.approx(plain.item(), rel=1e-6)
+    expected = gradients(plain, model)
+    digit = 2**-7 * max(gradient.abs().max().item() for gradient in expected.values())
+    for name, gradient in gradients(ours, model).items():
+        assert gradient.dtype == torch.float32
+        torch.testing.assert_close(gradient, expected[name], rtol=2**-6, atol=digit)
 
 
 def test_padding_counts_for_nothing() -> None:
@@ -57,16 +134,6 @@ def test_half_precision_logits_are_summed_in_float32() -> None:
     loss = label_smoothed_loss(logits, targets, 0, 0.1)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(label_smoothed_loss(logits.double(), targets, 0, 0.1).item(), rel=1e-5)
-
-
-def test_the_gradient_has_the_dtype_of_the_logits() -> None:
-    logits = torch.randn(4, 6, 9, dtype=torch.bfloat16, requires_grad=True)
-    targets = torch.randint(1, 9, (4, 6))
-    (gradient,) = torch.autograd.grad(label_smoothed_loss(logits, targets, 0, 0.1), logits)
-    exact = logits.detach().double().requires_grad_()
-    (expected,) = torch.autograd.grad(label_smoothed_loss(exact, targets, 0, 0.1), exact)
-    assert gradient.dtype == torch.bfloat16
-    assert torch.allclose(gradient.double(), expected, rtol=2**-8, atol=1e-6)
 
 
 def batches() -> list:  # type: ignore[type-arg]

@@ -25,7 +25,7 @@ class TrainingConfig:
     weight_decay: float = 0.01  # of matrices; biases and norms never decay
     betas: tuple[float, float] = (0.9, 0.98)  # AdamW's (section 5.3)
     epsilon: float = 1e-9  # AdamW's (section 5.3)
-    precision: Precision = "auto"  # auto: bfloat16 autocast where the device has it, see precision.py
+    precision: Precision = "auto"  # auto: bfloat16 autocast where the device has it, see fast.py
     seed: int = 1  # of dropout
     save_every: int = 500  # updates between two checkpoints
     keep_checkpoints: int = 3  # the newest ones kept, beside the best

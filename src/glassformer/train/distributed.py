@@ -16,6 +16,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from glassformer.errors import UserError
+from glassformer.model.transformer import Transformer
+from glassformer.train.loss import ModelLoss
 
 PATIENCE = timedelta(minutes=20)  # for a silent process; the others wait that long while the first one evaluates
 
@@ -61,11 +63,11 @@ class Processes:
         """This process's own GPU where there are many processes and the device is a GPU."""
         return torch.device("cuda", self.local_rank) if self.world > 1 and device.type == "cuda" else device
 
-    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The module to call in training: its backward pass averages the gradients over the processes."""
+    def wrap(self, model: Transformer, device: torch.device) -> nn.Module:
+        """What `train_step` takes: among many processes, the loss whose backward pass averages their gradients."""
         if self.world == 1:
             return model
-        return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
+        return DistributedDataParallel(ModelLoss(model), device_ids=[device] if device.type == "cuda" else None)
 
     def sum(self, *values: float, device: torch.device) -> list[float]:
         """Each value summed over the processes."""

@@ -10,10 +10,11 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from glassformer.data.batches import Batch
 from glassformer.errors import UserError
+from glassformer.model.transformer import Transformer
 from glassformer.train.config import TrainingConfig
 from glassformer.train.distributed import ALONE, Processes, without_sync
-from glassformer.train.loss import label_smoothed_loss
-from glassformer.train.precision import autocast
+from glassformer.train.fast import fast
+from glassformer.train.loss import ModelLoss
 
 
 class NotFiniteError(UserError):
@@ -40,20 +41,21 @@ def train_step(
 ) -> StepResult:
     """One update from one or more micro-batches, the same as from one large batch of all their sentences.
 
-    `rate` is the learning rate, `pad_idx` the id that fills up targets. Raises NotFiniteError before the update
+    `model` is a Transformer, or what `Processes.wrap` made of one. `rate` is the learning rate, `pad_idx` the id that
+    fills up targets. Raises NotFiniteError before the update
     where a loss, a gradient or a weight is not finite.
     """
     device = micro_batches[0].src.device
     (all_tokens,) = processes.sum(sum(batch.real_tokens for batch in micro_batches), device=device)
     share = processes.world / all_tokens  # DDP takes the mean over processes; every token is to count the same
     own_loss = torch.zeros((), device=device)
+    loss_of = ModelLoss(model) if isinstance(model, Transformer) else model
     model.train()
     optimizer.zero_grad()
     for number, batch in enumerate(micro_batches, start=1):
         with without_sync(model, number < len(micro_batches)):
-            with autocast(model, config.precision):
-                logits = model(batch.src, batch.trg_in)
-            loss = label_smoothed_loss(logits, batch.trg_out, pad_idx, config.label_smoothing)
+            with fast(model, config.precision):
+                loss = loss_of(batch, pad_idx, config.label_smoothing)
             torch.autograd.backward(loss * share)
             own_loss = own_loss + loss.detach()
     own_sum, grad_norm, largest_weight = measured(model, own_loss)
@@ -118,5 +120,5 @@ def first_bad(tensor: Tensor) -> float:
 
 
 def plain(name: str) -> str:
-    """A parameter's name as the model has it, without DDP's prefix."""
-    return name.removeprefix("module.")
+    """A parameter's name as the model has it, without the prefix of DDP and the loss."""
+    return name.removeprefix("module.model.")

@@ -16,7 +16,6 @@ from glassformer.checkpoint import Config
 from glassformer.data.batches import Batch, TokenBatches
 from glassformer.data.vocabulary import Vocabularies
 from glassformer.errors import UserError, unknown_name
-from glassformer.model.fused import use_fused
 from glassformer.model.transformer import Transformer
 from glassformer.train.callbacks import Callback, StepReport, StopKind, StopReason
 from glassformer.train.config import TrainingConfig
@@ -39,7 +38,7 @@ class Trainer:
     `batches` makes the stream for (rank, world). `saved` is what config.json keeps: data, decoding, run. `evaluate`
     gives scores by name; `watch_score` says which one decides, and whether less or more of it is better. The final
     model is the best checkpoint by that score (without `evaluate` the last), or the mean of the last `average_last`
-    ones where that scores no worse. On a GPU the model is switched to the fused attention.
+    ones where that scores no worse.
     """
 
     def __init__(
@@ -62,8 +61,6 @@ class Trainer:
         self.processes = Processes.from_environment()
         self.device = self.processes.device(model.device)
         self.model = model.to(self.device, torch.float64 if config.precision == "float64" else None)
-        if self.device.type == "cuda":
-            use_fused(self.model)  # on a CPU the written-out attention is as fast, and faster in bfloat16
         self.optimizer = make_optimizer(self.model, config)
         self.batches = batches(self.processes.rank, self.processes.world)
         self.evaluate, (self.watched, direction) = evaluate, watch_score
