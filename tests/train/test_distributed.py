@@ -15,7 +15,7 @@ import torch
 
 from glassformer.checkpoint import load, newest_good
 from glassformer.errors import UserError
-from glassformer.train.distributed import ALONE, Processes
+from glassformer.train.distributed import ALONE, Processes, restarted
 from tests.train.small_run import small_trainer
 from tests.train.two_processes import CHOICES
 
@@ -23,13 +23,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def started(folder: Path, max_steps: int) -> "Iterator[subprocess.Popen[str]]":
+def started(
+    folder: Path, max_steps: int, *, save_every: int = 1000, restarts: int = 0
+) -> "Iterator[subprocess.Popen[str]]":
     """Two processes under torchrun, which passes on a SIGTERM and sees to it that they end."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["--max-restarts", str(restarts)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     run = subprocess.Popen(
-        [*command, "-m", "tests.train.two_processes", str(folder), str(max_steps)],
+        [*command, "-m", "tests.train.two_processes", str(folder), str(max_steps), str(save_every)],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     with run:  # closes the pipe and waits
@@ -64,7 +67,7 @@ def test_a_sigterm_stops_both_at_the_same_step_and_either_number_can_go_on(tmp_p
             said.append(line.strip())
             if said[-1] == "step 3":
                 os.kill(run.pid, signal.SIGTERM)
-    stops = sorted(line for line in said if line.startswith("rank"))
+    stops = sorted(line for line in said if "SIGTERM" in line and line.startswith("rank"))
     steps = [int(line.removeprefix("step ")) for line in said if line.startswith("step")]
     assert stops == [f"rank {rank}: SIGTERM {steps[-1]}" for rank in (0, 1)], "\n".join(said)
     newest = newest_good(tmp_path / "checkpoints")
@@ -75,6 +78,35 @@ def test_a_sigterm_stops_both_at_the_same_step_and_either_number_can_go_on(tmp_p
     with pytest.warns(UserWarning, match="processes was '2', is '1'"):
         alone.resume()
     assert alone.train().kind == "max_steps"
+
+
+@pytest.mark.slow
+def test_after_a_kill_of_one_process_both_start_again_and_the_losses_are_those_of_a_run_left_alone(
+    tmp_path: Path,
+) -> None:
+    with started(tmp_path / "killed", 9, save_every=2, restarts=1) as run:
+        assert run.stdout is not None
+        said: list[str] = []
+        for line in run.stdout:
+            said.append(line.strip())
+            if said.count("step 5") == 1 and said[-1] == "step 5":
+                (second,) = (words for words in said if words.startswith("rank 1 has pid"))
+                os.kill(int(second.split()[-1]), signal.SIGKILL)
+        run.wait()
+    assert run.returncode == 0, "\n".join(said)
+    assert sum(words.startswith("rank 1 has pid") for words in said) == 2
+    choices: dict[str, Any] = CHOICES
+    small_trainer(tmp_path / "one", accumulate=4, max_steps=9, save_every=2, **choices).train()
+    assert losses(tmp_path / "killed") == pytest.approx(losses(tmp_path / "one"), abs=1e-10)
+
+
+def test_a_process_knows_whether_torchrun_started_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
+    assert not restarted()
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert not restarted()
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert restarted()
 
 
 def test_without_torchrun_we_are_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,13 +79,16 @@ def train(
     not known is answered with near ones.
     """
     machine = use_machine(device, threads)
+    from glassformer.checkpoint import newest_good
     from glassformer.data.download import cache_folder
     from glassformer.runs import experiment, named, recipe
+    from glassformer.train.distributed import restarted
 
     files = your_files(src, trg, valid_src, valid_trg, tsv, jsonl)
     if (files is not None) != (run == "files"):
         raise UserError("name a run (glassformer train pronounce), or give your own files: --src FILE --trg FILE.")
     place = folder or Path("runs") / run
+    resume = resume or (restarted() and newest_good(place / "checkpoints") is not None)
     chosen = recipe.changed(saved_recipe(place) if resume else named.named_recipe(run), context.meta[SETTINGS])
     with reading_bar() as progress:
         prepared = experiment.prepare(

@@ -1,7 +1,7 @@
 """One process or many: what torchrun says, and the few things the processes tell each other.
 
-Start them with `TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 torchrun --nproc-per-node 2 ...`; without that variable a restart
-after a crash can hang while the group forms. Each process computes on its own micro-batches; DDP sums the gradients.
+Start them with `TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 torchrun --nproc-per-node 2 --max-restarts 3 ...`; without that
+variable a restart after a crash can hang while the group forms. Each process computes on its own micro-batches; DDP sums the gradients.
 """
 
 import os
@@ -88,6 +88,11 @@ class Processes:
 
 
 ALONE = Processes()
+
+
+def restarted() -> bool:
+    """Whether torchrun started these processes anew after one of them had died: the run then goes on by itself."""
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
 def without_sync(model: nn.Module, wanted: bool) -> AbstractContextManager[object]:
