@@ -1,8 +1,10 @@
+import sys
+
 import pytest
 import sacrebleu
 
 from glassformer.errors import UserError
-from glassformer.score import bleu, chrf, exact_match, phoneme_error_rate, ter, word_error_rate
+from glassformer.score import bleu, chrf, exact_match, moses_bleu, phoneme_error_rate, ter, word_error_rate
 
 HYPOTHESES = ["The cat sat on the mat.", "A dog runs across the green meadow.", "Two men talk."]
 FIRST = ["The cat sat on a mat.", "A dog is running over a green meadow.", "Two men are talking."]
@@ -64,3 +66,20 @@ def test_ter_of_a_right_answer_is_zero() -> None:
 def test_lists_that_do_not_match_are_refused(score, hypotheses, references, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match=words):
         score(hypotheses, references)
+
+
+def test_moses_bleu_is_sacrebleus_own_on_lower_cased_tokens() -> None:
+    answers, right = ["Ein Hund, der läuft."], ["ein Hund , der rennt !"]
+    score = moses_bleu("de", answers, [right])
+    expected = sacrebleu.corpus_bleu(
+        ["ein hund , der läuft ."], [["ein hund , der rennt !"]], tokenize="none", force=True
+    )
+    assert score.value == pytest.approx(expected.score)
+    assert score.name == "bleu-moses-de"
+    assert "Moses" in score.signature
+
+
+def test_without_sacremoses_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sacremoses", None)
+    with pytest.raises(UserError, match=r"glassformer\[moses\]"):
+        moses_bleu("de", ["a"], [["a"]])

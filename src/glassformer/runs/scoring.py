@@ -1,12 +1,13 @@
 """The scores by their names: a model's answers against the references of a data set."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from glassformer.data import Vocabularies
 from glassformer.decode import DecodingConfig, Translator
 from glassformer.errors import unknown_name
 from glassformer.model.transformer import Transformer
-from glassformer.score import Score, bleu, chrf, exact_match, phoneme_error_rate, ter, word_error_rate
+from glassformer.score import Score, bleu, chrf, exact_match, moses_bleu, phoneme_error_rate, ter, word_error_rate
 
 SCORES: dict[str, Callable[[Sequence[str], Sequence[Sequence[str]]], Score]] = {
     "bleu": bleu,
@@ -15,6 +16,9 @@ SCORES: dict[str, Callable[[Sequence[str], Sequence[Sequence[str]]], Score]] = {
     "exact": exact_match,
     "per": phoneme_error_rate,
     "wer": word_error_rate,
+    "bleu-moses-de": partial(moses_bleu, "de"),
+    "bleu-moses-en": partial(moses_bleu, "en"),
+    "bleu-moses-fr": partial(moses_bleu, "fr"),
 }
 LOWER_IS_BETTER = {"ter", "per", "wer"}
 

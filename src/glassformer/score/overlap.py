@@ -1,6 +1,7 @@
-"""BLEU, chrF and TER by sacreBLEU, on plain text: cased, not tokenized beforehand."""
+"""BLEU, chrF and TER by sacreBLEU, on plain text: cased, not tokenized beforehand (but for `moses_bleu`)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -8,6 +9,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
+from glassformer.errors import UserError
 from glassformer.score.score import Score, check_pairs
 
 
@@ -30,6 +32,30 @@ def ter(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score
     References and errors as `bleu`.
     """
     return _scored("ter", TER(), hypotheses, references)
+
+
+def moses_bleu(language: str, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+    """BLEU as papers on Multi30k report it: lower case, punctuation and tokens of Moses for "de", "en" or "fr".
+
+    Beside other papers' figures only: each way of tokenizing gives its own numbers. References and errors as `bleu`;
+    UserError where sacremoses, the extra "moses", is not installed.
+    """
+    try:
+        from sacremoses import MosesPunctNormalizer, MosesTokenizer
+    except ImportError as error:
+        raise UserError(
+            "Moses' tokens need sacremoses: pip install 'glassformer[moses]', or take the score bleu."
+        ) from error
+    normalizer, tokenizer = MosesPunctNormalizer(language), MosesTokenizer(language)
+
+    def tokenized(text: str) -> str:
+        return str(tokenizer.tokenize(normalizer.normalize(text.lower()), escape=False, return_str=True))
+
+    score = _scored(
+        f"bleu-moses-{language}", BLEU(tokenize="none", force=True),
+        [tokenized(text) for text in hypotheses], [[tokenized(text) for text in several] for several in references],
+    )  # fmt: skip
+    return replace(score, signature=f"{score.signature}|lower-cased, Moses tokens ({language})")
 
 
 def _scored(name: str, metric: Any, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
