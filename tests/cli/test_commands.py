@@ -16,6 +16,7 @@ COMMANDS = [
     "train",
     "translate",
     "evaluate",
+    "models",
     "shapes",
     "masks",
     "attention",
@@ -39,8 +40,8 @@ def test_help_lists_every_command_and_imports_no_torch() -> None:
     assert said.rstrip().endswith("LIGHT")
 
 
-# The checker's processes have one thread each, and the confusions are a few numbers: no machine to choose.
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("learn", "why")])
+# The checker's processes have one thread each, the confusions are a few numbers, and a list computes nothing.
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("learn", "why", "models")])
 def test_every_command_takes_device_and_threads_and_explains_itself(cli: Cli, command: str) -> None:
     answer = cli(command, "--help")
     assert answer.code == 0

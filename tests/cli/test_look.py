@@ -27,7 +27,7 @@ def test_a_run_is_shown_with_its_sentence_and_told_as_json(cli: Cli, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere"], "nowhere is not there"),
+        (["nowhere"], "unknown model 'nowhere'"),
         (["{trained}", "a " * 40], "the model reads at most max_length=32"),
         (["{trained}", " "], "has no word to look at"),
         (["{trained}", "a", "--out", "{folder}/none/page.html"], "cannot be written"),

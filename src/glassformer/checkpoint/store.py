@@ -15,6 +15,7 @@ from torch import Tensor
 from glassformer.checkpoint.border import as_json, read_json
 from glassformer.checkpoint.config import CONFIG, Config, read_config
 from glassformer.checkpoint.folder import MANIFEST, PICKLES, newest_good, refuse_pickle, verify, write_folder
+from glassformer.checkpoint.named import find_model, shipped
 from glassformer.checkpoint.tensors import check_weights, put_weights, read_tensors, weights_of, write_tensors
 from glassformer.data.vocabulary import Vocabularies
 from glassformer.errors import UserError
@@ -69,18 +70,20 @@ def load(
 ) -> Loaded:
     """Open a checkpoint, or a run's folder: its `model/` if that is whole, else its newest good checkpoint.
 
-    Every byte is checked first. `dtype` is the one the weights were saved in unless you name another.
-    Raises UserError that names the file and what is wrong with it.
+    A word without a slash that is no folder here is the name of a model that ships: `load("pronounce")`.
+    Every byte is checked first. `dtype` is the one the weights were saved in unless you name another; but weights
+    kept in half precision are computed with in float32. Raises UserError that names the file and what is wrong with it.
     """
-    folder = _checkpoint_in(Path(path))
+    folder = _checkpoint_in(find_model(path))
     verify(folder)
     config = read_config(folder)
     vocabularies = Vocabularies.load(folder)
     vocabularies.check(config.model.src_vocab_size, config.model.trg_vocab_size)
     weights = read_weights(folder)
     _check_before_building(config.model, weights, folder)
+    stored = next(iter(weights.values())).dtype
     with torch.random.fork_rng(devices=[]):  # the random start is thrown away: it must not move the caller's dice
-        model = Transformer.from_config(config.model, dtype=dtype or next(iter(weights.values())).dtype)
+        model = Transformer.from_config(config.model, dtype=dtype or torch.promote_types(stored, torch.float32))
     put_weights(model, weights, str(folder / WEIGHTS))
     return Loaded(model.to(device).eval(), vocabularies, config)
 
@@ -122,6 +125,7 @@ def _checkpoint_in(path: Path) -> Path:
         raise UserError(
             f"{path} holds no whole checkpoint: there is no {MANIFEST}, no model/ and no good checkpoints/step-*. "
             "Give the folder of a model or of a training run."
+            + (f" The model {path.name} that ships is {shipped()[path.name]}." if path.name in shipped() else "")
         )
     return newest
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassformer.cli.common import AsJson, Device, Threads, err, open_model, out, print_json, use_machine
+from glassformer.cli.common import AsJson, Device, Model, Threads, err, open_model, out, print_json, use_machine
 from glassformer.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SHOWN = ("*.attention", "src_mask", "trg_mask")
 
 
 def attention(
-    model: Annotated[Path, typer.Argument(help="A trained model: a run's folder, or one of its checkpoints.")],
+    model: Model,
     sentence: Annotated[str, typer.Argument(help="The source sentence to send through it.")],
     target: Annotated[str | None, typer.Option(help="The target it reads. Default: its own greedy answer.")] = None,
     part: Annotated[

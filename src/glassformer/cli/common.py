@@ -29,6 +29,11 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder that holds the data sets already. Default: $GLASSFORMER_DATA; else they are downloaded."),
 ]
+MODEL_HELP = (
+    "A trained model: a folder (a run's, or one of its checkpoints), or the name of one that ships, see glassformer "
+    "models. What lies here under that name comes first; a word with a slash is always a folder."
+)
+Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead.")]
 
 
@@ -55,15 +60,15 @@ def use_machine(device: str, threads: int | None) -> "torch.device":
     return chosen
 
 
-def open_model(path: Path, device: "torch.device") -> "Loaded":
-    """Load a trained model for use, with its warnings as plain lines."""
+def open_model(model: str | Path, device: "torch.device") -> "Loaded":
+    """Load a trained model, by its folder or its shipped name, with its warnings as plain lines."""
     import warnings
 
     from glassformer.checkpoint import load
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        loaded = load(path, device=device)
+        loaded = load(model, device=device)
     for warning in caught:
         err.print(f"[yellow]warning:[/] {warning.message}")
     if fault := loaded.config.run.get("fault"):

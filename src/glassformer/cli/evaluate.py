@@ -1,7 +1,6 @@
 """`glassformer evaluate`: a trained model's scores, with their signatures."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -10,6 +9,7 @@ from glassformer.cli.common import (
     AsJson,
     DataDir,
     Device,
+    Model,
     Threads,
     err,
     open_data,
@@ -22,13 +22,15 @@ from glassformer.errors import UserError
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A trained model: a run's folder, or one of its checkpoints.")],
+    model: Model,
     data: Annotated[str | None, typer.Option(help="A named data set. Default: the one it was trained on.")] = None,
     split: Annotated[Literal["test", "valid"], typer.Option(help="Which part of it to score.")] = "test",
     data_dir: DataDir = None,
     scores: Annotated[
         str | None,
-        typer.Option(help="Names, with commas: bleu,chrf,ter,exact,per,wer."),
+        typer.Option(
+            help="Names, with commas: bleu,chrf,ter,exact,per,wer; bleu-moses-de (-en, -fr) beside old papers."
+        ),
     ] = None,
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept while searching; 1 is greedy.", min=1)] = None,
     length_penalty: Annotated[float | None, typer.Option(help="The paper's alpha.")] = None,
@@ -54,6 +56,9 @@ def evaluate(
     dataset = open_data(name, data_dir)
     if not anyway:
         check_same_split(loaded.config.data, dataset.identity)
+    trained = loaded.config.data
+    if trained.get("name") == dataset.name and trained.get("sha256") != dataset.identity.get("sha256"):
+        err.print("[yellow]note:[/] these data are another copy than the model's: the score may differ for that alone.")
     pairs = (dataset.test_references() if split == "test" else dataset.valid_references())[:limit]
     given = {"beam": beam, "length_penalty": length_penalty}
     decoding = DecodingConfig.from_dict(

@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.common import AsJson, Device, Threads, err, open_model, out, print_json, use_machine
+from glassformer.cli.common import MODEL_HELP, AsJson, Device, Threads, err, open_model, out, print_json, use_machine
 
 
 def look(
     model: Annotated[
-        Path | None,
-        typer.Argument(
-            help="A trained model: a run's folder, or one of its checkpoints. Default: a small one that ships."
-        ),
+        str | None, typer.Argument(help=f"{MODEL_HELP} Default: a small one that reverses letters.")
     ] = None,
     sentence: Annotated[
         str | None, typer.Argument(help="The source sentence it opens with. Default: an example of the data.")
@@ -42,13 +39,14 @@ def look(
     from glassformer.look.pages import page_of, write_page
     from glassformer.look.sisters import sisters
 
-    loaded = open_model(model, machine) if model else sisters()["honest"].loaded
+    folder = None if model is None else Path(model)
+    loaded = sisters()["honest"].loaded if model is None else open_model(model, machine)
     if serve:
         from glassformer.look.server.serve import serve as run_server
 
-        run_server(loaded, sentence, port, lambda address: announce(address, show), folder=model)
+        run_server(loaded, sentence, port, lambda address: announce(address, show), folder=folder)
         return
-    made = page_of(loaded, sentence, folder=model)
+    made = page_of(loaded, sentence, folder=folder)
     size = write_page(made.html, page)
     if as_json:
         print_json({"page": str(page), "bytes": size, "live": made.live, "sentence": made.sentence})

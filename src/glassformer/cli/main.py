@@ -8,7 +8,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from glassformer import __version__
-from glassformer.cli import attention, demo, diagnose, evaluate, learn, look, masks, shapes, train, translate, why
+from glassformer.cli import (
+    attention,
+    demo,
+    diagnose,
+    evaluate,
+    learn,
+    look,
+    masks,
+    models,
+    shapes,
+    train,
+    translate,
+    why,
+)
 from glassformer.errors import UserError
 
 app = typer.Typer(
@@ -39,6 +52,7 @@ app.command("demo")(demo.demo)
 app.command("train", cls=train.TrainCommand)(train.train)
 app.command("translate")(translate.translate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("models")(models.models)
 app.command("shapes")(shapes.shapes)
 app.command("masks")(masks.masks)
 app.command("attention")(attention.attention)

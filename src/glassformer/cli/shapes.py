@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from glassformer.cli.common import AsJson, Device, Threads, err, open_model, out, print_json, use_machine
+from glassformer.cli.common import AsJson, Device, Model, Threads, err, open_model, out, print_json, use_machine
 
 
 def shapes(
-    model: Annotated[Path, typer.Argument(help="A trained model: a run's folder, or one of its checkpoints.")],
+    model: Model,
     sentence: Annotated[str, typer.Argument(help="The source sentence to send through it.")],
     target: Annotated[str | None, typer.Option(help="The target it reads. Default: its own greedy answer.")] = None,
     all_layers: Annotated[bool, typer.Option("--all-layers", help="Every layer, not the first of each stack.")] = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from glassformer.cli.common import AsJson, Device, Threads, err, open_model, use_machine
+from glassformer.cli.common import AsJson, Device, Model, Threads, err, open_model, use_machine
 from glassformer.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ BLOCK = 512  # lines read before the first answer: enough to batch by length, li
 
 
 def translate(
-    model: Annotated[Path, typer.Argument(help="A trained model: a run's folder, or one of its checkpoints.")],
+    model: Model,
     source: Annotated[
         Path | None, typer.Option("--input", "-i", help="A text file, one sentence a line. Default: standard input.")
     ] = None,
