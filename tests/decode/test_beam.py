@@ -8,6 +8,7 @@ import torch
 
 from glassformer.decode import DecodingConfig, beam_search, greedy
 from glassformer.decode.beam import largest, search
+from glassformer.decode.stepper import PlainStepper
 from glassformer.decode.steps import Hypothesis, Live
 from glassformer.model.transformer import Transformer
 from tests.decode.peaked import END, START, limit, log_probs_after, padded, peaked_model, sources
@@ -109,8 +110,8 @@ def test_beam_search_follows_its_definition_and_stopping_early_loses_nothing(
 
 def test_stopping_early_saves_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     model, src, steps = peaked_model(), padded(sources(6)), []
-    log_probs = Live.log_probs
-    monkeypatch.setattr(Live, "log_probs", lambda live: steps.append(len(live.last)) or log_probs(live))  # type: ignore[func-returns-value]
+    logits = Live.logits
+    monkeypatch.setattr(Live, "logits", lambda live: steps.append(len(live.last)) or logits(live))  # type: ignore[func-returns-value]
     with torch.no_grad():
         model.fc_out.bias[END] += 20
     found = beam_search(model, src, START, END, DecodingConfig(beam=4, max_extra=9))
@@ -128,11 +129,13 @@ def test_as_many_go_on_as_the_beam_holds_when_others_finish(monkeypatch: pytest.
     }
 
     def log_probs(live: Live) -> torch.Tensor:
-        prefixes = live.cache.extend(live.last.unsqueeze(1))[:, 1:].tolist()
+        assert isinstance(live.stepper, PlainStepper)
+        prefixes = live.stepper.cache.extend(live.last.unsqueeze(1))[:, 1:].tolist()
         shares = [table.get(tuple(prefix), (0.2, 0.4, 0.4)) for prefix in prefixes]
         return torch.tensor([[0.0, 0.0, *share] for share in shares], dtype=torch.float64).log()
 
-    monkeypatch.setattr(Live, "log_probs", log_probs)
+    monkeypatch.setattr(Live, "logits", log_probs)
+    monkeypatch.setattr("glassformer.decode.stepper.packs", lambda model, start_id: False)  # its cache is looked into
     config = DecodingConfig(beam=2, length_penalty=3.0, max_ratio=0.0, max_extra=5)
     # 3 and 4 may both end at the second step: 4 3 is only the fourth best there, and the best answer in the end.
     (found,) = beam_search(tiny_target(0), padded([[7]]), START, END, config)

@@ -37,12 +37,17 @@ Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead.")]
 
 
-def use_machine(device: str, threads: int | None) -> "torch.device":
-    """Choose device and threads, and say so in one line."""
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def use_machine(device: str, threads: int | None, *, processes: int = 1) -> "torch.device":
+    """Choose device and threads (of each of so many processes), and say so in one line."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(threads or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    processes = max(processes, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    torch.set_num_threads(threads or max(1, cores() // processes))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

@@ -18,6 +18,7 @@ from glassformer.cli.common import (
     print_json,
     use_machine,
 )
+from glassformer.cli.engines import Quantize
 from glassformer.errors import UserError
 
 
@@ -35,6 +36,7 @@ def evaluate(
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept while searching; 1 is greedy.", min=1)] = None,
     length_penalty: Annotated[float | None, typer.Option(help="The paper's alpha.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many sentences.", min=1)] = None,
+    quantize: Quantize = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Score even though the model saw another split.")] = False,
     as_json: AsJson = False,
     device: Device = "auto",
@@ -47,6 +49,7 @@ def evaluate(
     machine = use_machine(device, threads)
     from glassformer.data import check_same_split
     from glassformer.decode import DecodingConfig
+    from glassformer.decode.quantize import quantize as quantized
     from glassformer.runs.scoring import score_model
 
     loaded = open_model(model, machine)
@@ -65,7 +68,8 @@ def evaluate(
         loaded.config.decoding | {key: value for key, value in given.items() if value is not None}
     )
     names = scores.split(",") if scores else dataset.metrics
-    found = score_model(loaded.model, loaded.vocabularies, pairs, names, decoding)
+    network = quantized(loaded.model, quantize) if quantize else loaded.model
+    found = score_model(network, loaded.vocabularies, pairs, names, decoding)
     if as_json:
         listed = [{"name": score.name, "value": score.value, "signature": score.signature} for score in found]
         print_json({"data": dataset.identity, "split": split, "sentences": len(pairs), "scores": listed})

@@ -6,6 +6,7 @@ looked at. Those that end in </s> and stand among the first `beam` are finished;
 can still beat the worst of them: its log p can only fall, and the longest answer allowed has the largest divisor.
 """
 
+from functools import partial
 from itertools import count
 from typing import NamedTuple
 
@@ -14,7 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glassformer.decode.config import DecodingConfig
-from glassformer.decode.steps import Hypothesis, Live, greedy, hypothesis
+from glassformer.decode.steps import (
+    BLOCK,
+    Hypothesis,
+    Live,
+    block_ids,
+    block_maxima,
+    greedy,
+    hypothesis,
+    log_sum_exp,
+)
 from glassformer.model.transformer import Transformer
 
 NOTHING = float("-inf")
@@ -107,10 +117,11 @@ def search(
     for length in count(1):
         limits = live.limits.view(-1, width)[:, 0]
         at_limit = limits == length
-        log_probs = live.log_probs()
+        logits = live.logits()
+        total = log_sum_exp(logits)
         if config.forced_end:
-            log_probs = _only_the_end(log_probs, live.limits == length, end_id)
-        continued, parent = _continue(begun, log_probs, 2 * config.beam)
+            logits = _only_the_end(logits, live.limits == length, end_id)
+        continued, parent = _continue(begun, logits, total, 2 * config.beam)
         finished, going = _sort_out(continued.tokens[:, :, -1] == end_id, at_limit, config.beam)
         kept = kept.best(continued.scored(config.penalty(length), finished))
         onward = going.int().sort(dim=1, descending=True, stable=True).indices[:, : config.beam]
@@ -119,7 +130,7 @@ def search(
         hope = begun.log_probs[:, 0] / ((5 + limits.to(live.dtype)) / 6) ** config.length_penalty
         done = at_limit | (kept.scores[:, -1] >= hope)
         parent_row = parent.gather(1, onward) + width * torch.arange(len(parent), device=parent.device).unsqueeze(1)
-        move = live.follow if parent_row.size(1) == width else live.select
+        move = live.follow if parent_row.size(1) == width else partial(live.select, beam=parent_row.size(1))
         if done.any():
             found = kept.sentences(done).lists(end_id, config)
             for sentence, several in zip(sentences[done].tolist(), found, strict=True):
@@ -127,7 +138,7 @@ def search(
             if done.all():
                 return answers
             sentences, begun, kept = sentences[~done], begun.sentences(~done), kept.sentences(~done)
-            parent_row, move = parent_row[~done], live.select
+            parent_row, move = parent_row[~done], partial(live.select, beam=parent_row.size(1))
         move(parent_row.flatten())
         live.last, width = begun.tokens[:, :, -1].flatten(), parent_row.size(1)
     return answers
@@ -138,6 +149,14 @@ def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
     `topk` leaves the order of equal ones open, so that it could change with the size of the batch.
     """
+    if values.size(1) >= 4 * (k + 1) * BLOCK:  # the k largest stand in the k blocks with the largest maxima
+        maxima, blocks = block_maxima(values).topk(k + 1, dim=1)
+        ids = block_ids(blocks.sort(dim=1).values, values.size(1))
+        candidates = values.gather(1, ids)
+        candidates[:, 1:].masked_fill_(ids[:, 1:] == ids[:, :-1], NOTHING)
+        top, place = largest(candidates, k)
+        if not (top[:, -1:] == maxima[:, -1:]).any():  # else an equal one might stand in a block left out
+            return top, ids.gather(1, place)
     top, index = values.topk(min(k + 1, values.size(1)), dim=1)
     border = top[:, k - 1 : k]
     tied = ((border == top[:, k:]) & (border > NOTHING)).nonzero()[:, 0]  # inside and outside of the k
@@ -151,19 +170,25 @@ def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return ordered.values, index.gather(1, ordered.indices)
 
 
-def _continue(begun: Pool, log_probs: Tensor, number: int) -> tuple[Pool, Tensor]:
-    """The best continuations of each sentence, and which hypothesis each continues (n, k)."""
-    vocabulary = log_probs.size(1)
+def _continue(begun: Pool, logits: Tensor, total: Tensor, number: int) -> tuple[Pool, Tensor]:
+    """The best continuations of each sentence, and which hypothesis each continues (n, k).
+
+    `total` (r, 1) turns logits (r, v) into log probabilities; only those of each hypothesis's best tokens are computed.
+    """
+    best, tokens = largest(logits, min(number, logits.size(1)))
+    log_probs = best - total
     sums = (log_probs + begun.log_probs.view(-1, 1)).view(len(begun.scores), -1)
     _, index = largest(sums, min(number, sums.size(1)))
-    parent, token = index // vocabulary, index % vocabulary
-    return begun.extended(parent, token, log_probs.view_as(sums).gather(1, index)), parent
+    parent = index // tokens.size(1)
+    return begun.extended(parent, *(part.view_as(sums).gather(1, index) for part in (tokens, log_probs))), parent
 
 
-def _only_the_end(log_probs: Tensor, rows: Tensor, end_id: int) -> Tensor:
-    """In these rows, no token but </s>, which keeps its probability."""
-    others = torch.arange(log_probs.size(1), device=log_probs.device) != end_id
-    return log_probs.masked_fill(rows.unsqueeze(1) & others, NOTHING)
+def _only_the_end(logits: Tensor, rows: Tensor, end_id: int) -> Tensor:
+    """In these rows, no token but </s>, which keeps its value."""
+    if not rows.any():
+        return logits
+    others = torch.arange(logits.size(1), device=logits.device) != end_id
+    return logits.masked_fill(rows.unsqueeze(1) & others, NOTHING)
 
 
 def _sort_out(ended: Tensor, at_limit: Tensor, beam: int) -> tuple[Tensor, Tensor]:
