@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all check format lint types bench docs clean
+.PHONY: demo test test-all check format lint types bench bench-growth docs clean
 
 demo: .venv/ready-to-run  ## train a pronouncing dictionary in five minutes and look inside it
 	$(BIN)/glassformer demo
@@ -11,7 +11,7 @@ demo: .venv/ready-to-run  ## train a pronouncing dictionary in five minutes and 
 test: .venv/ready-to-test  ## every fast test, on both cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-all: .venv/ready-to-bench  ## the slow proofs and the comparisons with other libraries as well
+test-all: .venv/ready-to-test  ## the slow proofs and the comparisons with other libraries as well
 	$(BIN)/python -m pytest -m "" -n auto --dist worksteal --timeout 3600
 
 check: lint types test  ## what must pass before a change is offered
@@ -28,8 +28,11 @@ lint: .venv/ready-to-test
 types: .venv/ready-to-test
 	$(BIN)/mypy
 
-bench: .venv/ready-to-bench  ## training and decoding beside torch.nn.Transformer and Hugging Face Marian
-	$(BIN)/python benchmarks/run.py
+bench: .venv/ready-to-run  ## beside six others, each in an environment of its own; BENCH='--threads 2' on a quiet machine
+	$(BIN)/python -m benchmarks.run $(BENCH)
+
+bench-growth: .venv/ready-to-test  ## cost as work grows: exponents, and pictures in docs/pictures
+	$(BIN)/python -m benchmarks.growth
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -41,11 +44,7 @@ bench: .venv/ready-to-bench  ## training and decoding beside torch.nn.Transforme
 	touch $@
 
 .venv/ready-to-test: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[test,dev,docs,tensorboard]'
-	touch $@
-
-.venv/ready-to-bench: .venv/ready-to-test
-	$(INSTALL) --editable '.[test,dev,docs,tensorboard,bench]'
+	$(INSTALL) --editable '.[test,dev,docs,tensorboard,exchange]'
 	touch $@
 
 docs: .venv/ready-to-test  ## the site: pages that are made from the program, then HTML in site/

@@ -1,0 +1,1 @@
+"""One module for each peer, and beside it the versions of its environment."""
