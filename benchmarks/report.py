@@ -61,7 +61,8 @@ def conditions(found: Sequence[Found]) -> Iterator[str]:
     yield from dict.fromkeys(f"- machine: {one['machine']}" for one in found)
     yield from dict.fromkeys(f"- time: {clock_name(one['threads'])}; {one['tokens']} tokens a step" for one in found)
     yield from dict.fromkeys(f"- versions: Python {one['python']}, torch {one['torch']}" for one in torches)
-    yield from dict.fromkeys(f"- {one['date']}: `{one['command']}`" for one in found)
+    runs = [each for one in found for each in (one, *one.get("earlier", []))]
+    yield from dict.fromkeys(f"- {each['date']}: `{each['command']}`" for each in runs)
 
 
 def section(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

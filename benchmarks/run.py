@@ -99,11 +99,21 @@ def ours() -> str:
 
 
 def keep(peer: str, found: dict[str, Any]) -> None:
-    """For the pages of later runs, and our own figures for good: beside Marian, whose model is the paper's."""
+    """For the pages of later runs, and our own figures for good: beside Marian, whose model is the paper's.
+
+    Figures that were not measured now stay as an earlier run on the same machine left them.
+    """
     path = MEASURED / f"{peer}-{found['threads']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    new = {record["figure"] for record in found.get("records", [])}
+    if "failed" not in {**found, **earlier} and earlier.get("machine") == found["machine"]:
+        old = [record for record in earlier["records"] if record["figure"] not in new]
+        found["records"] += old
+        found["earlier"] = [{key: earlier[key] for key in ("date", "command")}, *earlier.get("earlier", [])]
+        found["alone"] = {side: earlier["alone"][side] | works for side, works in found["alone"].items()}
     path.write_text(json.dumps(found), encoding="utf-8")
-    if peer == "marian" and report.records(found, "step"):
+    if peer == "marian" and "step" in new:
         with HISTORY.open("a", encoding="utf-8") as file:
             file.write(json.dumps(report.history_line(found)) + "\n")
 
