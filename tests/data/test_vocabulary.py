@@ -217,3 +217,44 @@ def test_ids_without_a_row_in_the_models_table_are_refused() -> None:
     both.check(len(BPE) + 5, len(SYMBOLS))
     with pytest.raises(UserError, match=rf"target vocabulary has {len(SYMBOLS)} pieces .* table 3 rows"):
         both.check(len(BPE), 3)
+
+
+def test_a_list_of_tokens_gives_each_the_id_of_its_place() -> None:
+    tokens = ["<unk>", "<pad>", "<bos>", "<eos>", "b", "a", " "]
+    vocabulary = Vocabulary.from_tokens(tokens, kind="characters")
+    assert vocabulary.encode("ab b?") == [5, 4, 6, 4, 0]
+    assert (vocabulary.pad_id, vocabulary.start_id, vocabulary.end_id, vocabulary.unknown_id) == (1, 2, 3, 0)
+    assert vocabulary.decode([2, 5, 4, 3, 1]) == "ab"
+    symbols = Vocabulary.from_tokens(
+        ["go", "AH", "stop", "B", "fill"], kind="symbols", pad="fill", start="go", end="stop"
+    )
+    assert symbols.encode("B AH") == [3, 1]
+    with pytest.raises(UserError, match="cannot encode"):
+        symbols.encode("B XX")  # no token is unknown
+
+
+@pytest.mark.parametrize("kind", ["characters", "symbols"])
+def test_a_vocabulary_that_opens_begins_each_text_with_its_start(kind: tokenizer.Kind) -> None:
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", "a", "b"]
+    vocabulary = Vocabulary.from_tokens(tokens, kind=kind, opens=True)
+    text = "a b" if kind == "symbols" else "ab"
+    for again in (vocabulary, Vocabulary.from_json(vocabulary.to_json())):
+        assert again.encode(text) == [1, 4, 5]
+        assert again.encode("") == []
+        assert again.decode([1, 4, 5, 2]) == text
+        assert again.pieces(text) == ["<s>", "a", "b"]
+        written = again.encode(f"<s> {text}" if kind == "symbols" else f"<s>{text}")
+        assert written[0] == 1
+        assert 1 not in written[1:], "no text spells the start"
+        assert again.opens
+    assert not CHARACTERS.opens
+    assert not BPE.opens
+
+
+def test_a_list_that_cannot_be_a_vocabulary_is_refused() -> None:
+    with pytest.raises(UserError, match="'a' stands twice"):
+        Vocabulary.from_tokens(["<pad>", "a", "<s>", "a", "</s>"], kind="characters")
+    with pytest.raises(UserError, match="how bpe merges"):
+        Vocabulary.from_tokens(["<pad>", "<s>", "</s>"], kind="bpe")
+    with pytest.raises(UserError, match="no end token"):
+        Vocabulary.from_tokens(["<pad>", "<s>", "a"], kind="characters")

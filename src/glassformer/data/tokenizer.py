@@ -5,8 +5,9 @@
 
 import json
 import random
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -30,19 +31,30 @@ def _characters(texts: Iterable[str], size: int) -> Tokenizer:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
-    tokenizer = Tokenizer(models.WordLevel(_ranked(counts, size), unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    tokenizer.decoder = decoders.Fuse()
-    return _with_specials(tokenizer)
+    return listed("characters", _ranked(counts, size), SPECIALS, UNKNOWN)
 
 
 def _symbols(texts: Iterable[str], size: int) -> Tokenizer:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(symbol for symbol in text.split(" ") if symbol)
-    tokenizer = Tokenizer(models.WordLevel(_ranked(counts, size), unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
-    return _with_specials(tokenizer)  # without a decoder, pieces are joined by single spaces
+    return listed("symbols", _ranked(counts, size), SPECIALS, UNKNOWN)
+
+
+def listed(
+    kind: Kind, ids: dict[str, int], specials: Sequence[str], unknown: str, opening: str | None = None
+) -> Tokenizer:
+    """Characters or symbols with the ids given; with `opening`, one of the tokens stands before each text."""
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token=unknown))
+    if kind == "characters":
+        apart = r"[\s\S]" if opening is None else rf"\A{re.escape(opening)}|[\s\S]"
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(apart), "isolated")
+        tokenizer.decoder = decoders.Fuse()
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "removed")  # without a decoder, joined by single spaces
+    if opening is not None:
+        tokenizer.normalizer = normalizers.Prepend(opening if kind == "characters" else f"{opening} ")
+    return _with_specials(tokenizer, specials)
 
 
 def _ranked(counts: Counter[str], size: int) -> dict[str, int]:
@@ -96,7 +108,7 @@ def _bpe(texts: Iterable[str], size: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(sample, trainer, length=len(sample))
-    return _with_specials(tokenizer)
+    return _with_specials(tokenizer, SPECIALS)
 
 
 def _sample(texts: Iterable[str], limit: int) -> list[str]:
@@ -122,12 +134,12 @@ def _alphabet(texts: Iterable[str], limit: int) -> list[str]:
     return ["▁", *frequent[: limit - 1]]
 
 
-def _with_specials(tokenizer: Tokenizer) -> Tokenizer:
-    """The four special tokens, and only they, as added tokens: the byte tokens are ordinary pieces of the model."""
+def _with_specials(tokenizer: Tokenizer, specials: Sequence[str]) -> Tokenizer:
+    """The special tokens, and only they, as added tokens: the byte tokens are ordinary pieces of the model."""
     content = json.loads(tokenizer.to_str())
     content["added_tokens"] = []
     tokenizer = Tokenizer.from_str(json.dumps(content))
-    tokenizer.add_special_tokens(list(SPECIALS))  # they keep the ids they have in the model, 0 to 3
+    tokenizer.add_special_tokens(list(specials))  # they keep the ids they have in the model
     return tokenizer
 
 

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, Self
 
 from tokenizers import Tokenizer
 
-from glassformer.data.tokenizer import BUILDERS, BYTES, END, PAD, START, UNKNOWN, Kind
+from glassformer.data.tokenizer import BUILDERS, BYTES, END, PAD, START, UNKNOWN, Kind, listed
 from glassformer.errors import UserError, unknown_name
 
 __all__ = ["END", "PAD", "START", "UNKNOWN", "Kind", "Vocabularies", "Vocabulary"]
 
-_OTHER_NAMES = {  # what other people's tokenizers call the same four
+USUAL_NAMES = {  # what other people's tokenizers call the same four
     "pad": (PAD, "[PAD]", "<blank>"),
     "start": (START, "[CLS]", "<bos>", "[BOS]"),
     "end": (END, "[SEP]", "<eos>", "[EOS]", "<|endoftext|>"),
@@ -53,6 +53,7 @@ class Vocabulary:
         self.end_id = self._role("end", end)
         self.unknown_id = self._role("unknown", unknown)
         self.special_ids = frozenset({self.pad_id, self.start_id, self.end_id, self.unknown_id})
+        self.opens = _puts_before(tokenizer) == self._tokens[self.start_id]  # `encode` begins with the start token
 
     @classmethod
     def train(cls, texts: Iterable[str], *, kind: Kind, size: int = 8000) -> Self:
@@ -63,6 +64,39 @@ class Vocabulary:
         if kind not in BUILDERS:
             raise unknown_name("kind of vocabulary", kind, BUILDERS)
         return cls(BUILDERS[kind](_valid(texts), size), pad=PAD, start=START, end=END, unknown=UNKNOWN)
+
+    @classmethod
+    def from_tokens(
+        cls,
+        tokens: Sequence[str],
+        *,
+        kind: Kind,
+        pad: str | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        unknown: str | None = None,
+        opens: bool = False,
+    ) -> Self:
+        """Characters or symbols whose ids are their places in `tokens`, as other people's models list them.
+
+        The four names say which token plays which part, where it has not one of the usual names; a list without an
+        unknown token refuses what is not in it. With `opens`, each text begins with the start token: some models
+        read such sources. Raises UserError for another kind, a token that stands there twice, a part without a token.
+        """
+        if kind == "bpe":
+            raise UserError("a list of tokens does not say how bpe merges them. Give the tokenizer.json instead.")
+        ids = {token: number for number, token in enumerate(tokens)}
+        if len(ids) < len(tokens):
+            twice = next(token for number, token in enumerate(tokens) if ids[token] != number)
+            raise UserError(f"{twice!r} stands twice in the list of tokens: each must have one id. Rename one of them.")
+        given = {"pad": pad, "start": start, "end": end, "unknown": unknown}
+        names = {
+            role: name or next((usual for usual in USUAL_NAMES[role] if usual in ids), None)
+            for role, name in given.items()
+        }
+        specials = [name for name in names.values() if name in ids]
+        opening = names["start"] if opens else None
+        return cls(listed(kind, ids, specials, names["unknown"] or UNKNOWN, opening), **names)
 
     @classmethod
     def from_json(cls, text: str, **roles: str | None) -> Self:
@@ -129,7 +163,10 @@ class Vocabulary:
         Path(path).write_text(self.to_json(), encoding="utf-8", newline="\n")
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`, none added before or after. Raises UserError for text that is not valid Unicode."""
+        """The ids of `text`, none added after, and before only where the vocabulary `opens`.
+
+        Raises UserError for text that is not valid Unicode.
+        """
         return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
@@ -165,7 +202,7 @@ class Vocabulary:
         return len(self._tokens)
 
     def _role(self, role: str, name: str | None) -> int:
-        names = (name,) if name else _OTHER_NAMES[role]
+        names = (name,) if name else USUAL_NAMES[role]
         found = [number for candidate in names if (number := self._tokenizer.token_to_id(candidate)) is not None]
         if found:
             return int(found[0])
@@ -182,7 +219,8 @@ class Vocabulary:
         """Whitespace symbols could spell a special token; they are unknown symbols like any other."""
         if self.special_ids.isdisjoint(ids):
             return ids
-        return [self.unknown_id if number in self.special_ids else number for number in ids]
+        written = ids[self.opens :]
+        return [*ids[: self.opens], *(self.unknown_id if number in self.special_ids else number for number in written)]
 
 
 class Vocabularies(NamedTuple):
@@ -236,6 +274,12 @@ def _tokens_by_id(tokenizer: Tokenizer) -> list[str]:
             "ids must be 0, 1, 2, ... without gaps or repetitions. Renumber them in the file."
         )
     return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def _puts_before(tokenizer: Tokenizer) -> str | None:
+    """What the tokenizer itself writes before each text."""
+    normalizer = json.loads(tokenizer.to_str())["normalizer"] or {}
+    return str(normalizer["prepend"]).removesuffix(" ") if normalizer.get("type") == "Prepend" else None
 
 
 def _stored_roles(content: dict[str, Any]) -> dict[str, str]:

@@ -108,7 +108,9 @@ class Workers:
                     else:
                         waiting[channel := free.pop(0)] = number
                         self._send(channel, (texts, place))
-                if due not in done and not waiting:
+                if due in done:
+                    break
+                if not waiting:
                     return
                 for ready in wait(list(waiting)):
                     assert isinstance(ready, Connection)

@@ -1,0 +1,27 @@
+"""Only what another format computes as well may be written in it."""
+
+from torch import nn
+
+from glassformer.errors import UserError
+from glassformer.exchange.ctranslate2 import OURS
+from glassformer.model.attention import MultiHeadAttention, attention
+from glassformer.model.fused import fused_attention
+from glassformer.model.transformer import Transformer
+
+
+def refuse_others(model: Transformer, form: str) -> None:
+    """Raise UserError unless the model computes exactly what its config says, with weights that are numbers."""
+    for name, module in model.named_modules():
+        if type(module) not in OURS:
+            raise UserError(
+                f"{name or 'the model'} is a {type(module).__name__}, which {form} does not compute. "
+                "Export a model made of Glassformer's own modules."
+            )
+        if isinstance(module, MultiHeadAttention) and module.attend not in (attention, fused_attention):
+            attend = getattr(module.attend, "__name__", repr(module.attend))
+            raise UserError(f"{name}.attend is {attend}, which {form} does not compute. Call use_written(model) first.")
+        if isinstance(module, nn.LayerNorm) and module.eps != nn.LayerNorm(1).eps:
+            raise UserError(f"{name} has eps={module.eps}, which weights do not carry. Give it PyTorch's default.")
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise UserError(f"{name} holds what is not a number: the weights are broken. Take another checkpoint.")

@@ -1,0 +1,5 @@
+"""The command line, called in-process."""
+
+from tests.cli.conftest import cli
+
+__all__ = ["cli"]
