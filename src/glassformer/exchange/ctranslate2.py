@@ -23,22 +23,16 @@ from torch import Tensor, nn
 from glassformer.data import Vocabularies, Vocabulary
 from glassformer.errors import UserError, unknown_name
 from glassformer.exchange.folder import whole_folder
-from glassformer.model.attention import MultiHeadAttention, attention, lowest
-from glassformer.model.blocks import RESIDUALS, DecoderBlock, EncoderBlock, FeedForward
+from glassformer.exchange.plain import refuse_others
+from glassformer.model.attention import lowest
+from glassformer.model.blocks import DecoderBlock
 from glassformer.model.config import StackSizes, TransformerConfig
-from glassformer.model.fused import fused_attention
-from glassformer.model.positions import POSITIONS
-from glassformer.model.transformer import Decoder, Encoder, Transformer
+from glassformer.model.transformer import Transformer
 
 Table = NDArray[np.float32]
 
 QUANTIZATIONS = ("float32", "int8", "int16", "float16", "bfloat16")
 ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "silu": "SWISH"}
-OURS = {
-    Transformer, Encoder, Decoder, EncoderBlock, DecoderBlock, MultiHeadAttention, FeedForward,
-    *RESIDUALS.values(), *POSITIONS.values(),
-    nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout, nn.Identity,
-}  # fmt: skip
 
 
 def export(
@@ -59,12 +53,14 @@ def export(
     if quantization not in QUANTIZATIONS:
         raise unknown_name("quantization", quantization, QUANTIZATIONS)
     vocabularies.check(model.config.src_vocab_size, model.config.trg_vocab_size)
-    _refuse_others(model)
+    refuse_others(model, "CTranslate2", holds_epsilon=True)
+    if len(epsilons := _epsilons(model)) > 1:
+        raise UserError(f"the model has LayerNorms with eps {epsilons}, and CTranslate2 knows one for all.")
     _refuse_roles(model.config, vocabularies)
     unwritten = _unwritten(model.config, vocabularies.trg, forbidden_ids)
     spec = _spec(model)
     spec.decoder.projection.bias[unwritten] += lowest(torch.float16)  # fits every dtype of the library
-    (spec.config.layer_norm_epsilon,) = _epsilons(model)
+    (spec.config.layer_norm_epsilon,) = epsilons
     _name_tokens(spec, model.config, vocabularies)
     spec.validate()
     spec.optimize(quantization=quantization)
@@ -87,30 +83,6 @@ def token_names(vocabulary: Vocabulary, rows: int) -> list[str]:
     ids: dict[str, int] = Tokenizer.from_str(vocabulary.to_json()).get_vocab(with_added_tokens=True)
     names = sorted(ids, key=ids.__getitem__)
     return [*names, *(f"<row {row} without a token>" for row in range(len(names), rows))]
-
-
-def _refuse_others(model: Transformer) -> None:
-    """Only what the library computes as well: exactly our modules, with an attention that is the equation's."""
-    for name, module in model.named_modules():
-        if type(module) not in OURS:
-            raise UserError(
-                f"{name or 'the model'} is a {type(module).__name__}, which CTranslate2 does not compute. "
-                "Export a model made of Glassformer's own modules, or translate with the built-in engine."
-            )
-        if isinstance(module, MultiHeadAttention) and module.attend not in (attention, fused_attention):
-            attend = getattr(module.attend, "__name__", repr(module.attend))
-            raise UserError(
-                f"{name}.attend is {attend}, which CTranslate2 does not compute. "
-                "Call use_written(model) first, or translate with the built-in engine."
-            )
-    if len(_epsilons(model)) > 1:
-        raise UserError(
-            f"the model has LayerNorms with eps {_epsilons(model)}, and CTranslate2 knows one for all. "
-            "Give them the same, or translate with the built-in engine."
-        )
-    for name, parameter in model.named_parameters():
-        if not parameter.isfinite().all():
-            raise UserError(f"{name} holds what is not a number: the weights are broken. Take another checkpoint.")
 
 
 def _epsilons(model: Transformer) -> list[float]:

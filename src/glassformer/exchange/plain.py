@@ -3,14 +3,24 @@
 from torch import nn
 
 from glassformer.errors import UserError
-from glassformer.exchange.ctranslate2 import OURS
 from glassformer.model.attention import MultiHeadAttention, attention
+from glassformer.model.blocks import RESIDUALS, DecoderBlock, EncoderBlock, FeedForward
 from glassformer.model.fused import fused_attention
-from glassformer.model.transformer import Transformer
+from glassformer.model.positions import POSITIONS
+from glassformer.model.transformer import Decoder, Encoder, Transformer
+
+OURS = {
+    Transformer, Encoder, Decoder, EncoderBlock, DecoderBlock, MultiHeadAttention, FeedForward,
+    *RESIDUALS.values(), *POSITIONS.values(),
+    nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.Dropout, nn.Identity,
+}  # fmt: skip
 
 
-def refuse_others(model: Transformer, form: str) -> None:
-    """Raise UserError unless the model computes exactly what its config says, with weights that are numbers."""
+def refuse_others(model: Transformer, form: str, *, holds_epsilon: bool = False) -> None:
+    """Raise UserError unless the model computes exactly what its config says, with weights that are numbers.
+
+    Norms must have PyTorch's epsilon, unless the format can say another one.
+    """
     for name, module in model.named_modules():
         if type(module) not in OURS:
             raise UserError(
@@ -20,7 +30,7 @@ def refuse_others(model: Transformer, form: str) -> None:
         if isinstance(module, MultiHeadAttention) and module.attend not in (attention, fused_attention):
             attend = getattr(module.attend, "__name__", repr(module.attend))
             raise UserError(f"{name}.attend is {attend}, which {form} does not compute. Call use_written(model) first.")
-        if isinstance(module, nn.LayerNorm) and module.eps != nn.LayerNorm(1).eps:
+        if not holds_epsilon and isinstance(module, nn.LayerNorm) and module.eps != nn.LayerNorm(1).eps:
             raise UserError(f"{name} has eps={module.eps}, which weights do not carry. Give it PyTorch's default.")
     for name, parameter in model.named_parameters():
         if not parameter.isfinite().all():
