@@ -1,6 +1,27 @@
-"""What happens to files."""
+"""What happens to files, and what a reader may make of it."""
 
 import random
+from collections.abc import Callable
+from pathlib import Path
+
+from glassformer.errors import UserError
+
+
+def outcomes(read: Callable[[], object], folder: Path, files: list[str]) -> set[str]:
+    """How `read` ends while one of the files is damaged, 220 times in another way: "read", "refused", or it raises."""
+    draw, found = random.Random(0), set()
+    whole = {name: (folder / name).read_bytes() for name in files}
+    for _ in range(220):
+        name = draw.choice(files)
+        (folder / name).write_bytes(damaged(whole[name], draw))
+        try:
+            read()
+        except UserError:
+            found.add("refused")
+        else:
+            found.add("read")
+        (folder / name).write_bytes(whole[name])
+    return found
 
 
 def damaged(content: bytes, draw: random.Random) -> bytes:
