@@ -1,4 +1,4 @@
-"""What each process of a distributed test runs: `torchrun ... -m tests.train.two_processes FOLDER MAX_STEPS SAVE_EVERY`."""
+"""What each process of a distributed test runs: `... -m tests.train.two_processes FOLDER MAX_STEPS SAVE_EVERY`."""
 
 import os
 import sys

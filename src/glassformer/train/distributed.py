@@ -1,8 +1,8 @@
 """One process or many: what torchrun says, and the few things the processes tell each other.
 
 Start them with `TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 torchrun --nproc-per-node 2 --max-restarts 3 ...`; without that
-variable a restart after a crash can hang while the group forms. Each process computes on its own micro-batches; DDP sums
-the gradients.
+variable a restart after a crash can hang while the group forms. Each process computes on its own micro-batches; DDP
+sums the gradients.
 """
 
 import os
