@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-MAKERS = ("make_confusions.py", "make_tour.py", "make_cards.py", "make_mistakes.py")
+MAKERS = ("make_confusions.py", "make_tour.py", "make_cards.py", "make_mistakes.py", "make_differences.py")
 
 if __name__ == "__main__":
     for maker in MAKERS:

@@ -56,7 +56,7 @@ def test_every_link_into_the_project_leads_somewhere() -> None:
 def test_every_command_named_is_a_command() -> None:
     groups = main.app.registered_groups
     commands = {command.name for command in (*main.app.registered_commands, *groups)}
-    names = "demo|train|translate|evaluate|models|shapes|masks|attention|look|learn|why|diagnose"
+    names = "demo|train|translate|evaluate|models|convert|compare|shapes|masks|attention|look|learn|why|diagnose"
     assert set(re.findall(rf"glassformer ({names})\b", README)) == commands
 
 

@@ -17,6 +17,8 @@ COMMANDS = [
     "translate",
     "evaluate",
     "models",
+    "convert",
+    "compare",
     "shapes",
     "masks",
     "attention",
@@ -40,8 +42,9 @@ def test_help_lists_every_command_and_imports_no_torch() -> None:
     assert said.rstrip().endswith("LIGHT")
 
 
-# The checker's processes have one thread each, the confusions are a few numbers, and a list computes nothing.
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("learn", "why", "models")])
+# The checker's processes have one thread each, confusions and comparisons are a few numbers in float64, and a list or a
+# copy computes nothing.
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("learn", "why", "models", "convert", "compare")])
 def test_every_command_takes_device_and_threads_and_explains_itself(cli: Cli, command: str) -> None:
     answer = cli(command, "--help")
     assert answer.code == 0

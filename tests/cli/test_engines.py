@@ -28,6 +28,7 @@ def test_ctranslate2_gives_the_answers_of_the_built_in_engine(cli: Cli, trained:
     assert theirs.out.split("\n")[1] == ""
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_answers_of_one_in_the_same_order(
     cli: Cli, trained: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

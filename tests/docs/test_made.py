@@ -1,4 +1,4 @@
-"""The pages that are made from the course are what its texts and banks say now: `make docs` writes them again."""
+"""The pages that are made from the program are what it says now: `make docs` writes them again."""
 
 import re
 
@@ -9,7 +9,7 @@ from tests.docs.makers import maker
 from tests.docs.pages import read
 
 
-@pytest.mark.parametrize("name", ["cards", "mistakes"])
+@pytest.mark.parametrize("name", ["cards", "mistakes", "differences"])
 def test_the_page_is_what_its_maker_makes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: str = maker(f"make_{name}", monkeypatch).page()
     assert made == read(f"{name}.md"), f"docs/{name}.md is stale: run python docs/make_{name}.py"
@@ -39,4 +39,5 @@ def test_every_thread_in_a_source_is_a_link() -> None:
 
 def test_the_makers_of_all_made_pages_are_run_by_make_docs(monkeypatch: pytest.MonkeyPatch) -> None:
     makers = maker("make", monkeypatch).MAKERS
-    assert set(makers) == {"make_confusions.py", "make_tour.py", "make_cards.py", "make_mistakes.py"}
+    names = ("confusions", "tour", "cards", "mistakes", "differences")
+    assert set(makers) == {f"make_{name}.py" for name in names}

@@ -10,6 +10,8 @@ from rich.markup import escape
 from glassformer import __version__
 from glassformer.cli import (
     attention,
+    compare,
+    convert,
     demo,
     diagnose,
     evaluate,
@@ -53,6 +55,8 @@ app.command("train", cls=train.TrainCommand)(train.train)
 app.command("translate")(translate.translate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("models")(models.models)
+app.command("convert")(convert.convert)
+app.command("compare")(compare.compare)
 app.command("shapes")(shapes.shapes)
 app.command("masks")(masks.masks)
 app.command("attention")(attention.attention)

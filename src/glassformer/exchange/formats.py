@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from glassformer.errors import UserError, unknown_name
 from glassformer.exchange.facts import WORDS, Facts
 from glassformer.exchange.folder import refuse_to_lose, whole_folder
 from glassformer.exchange.imported import Imported
+from glassformer.exchange.libraries import beside_library
 from glassformer.exchange.origin import FIRST as ORIGIN_FIRST
 from glassformer.exchange.reading import read_tensors
 
@@ -57,6 +58,7 @@ def _read(path: Path, form: str, facts: Facts) -> Imported:
         imported: Imported = _module(FROM_FILES[form]).read(path, facts)
     else:
         imported = _module(FROM_FOLDERS[form]).read(path)
+        imported = replace(imported, measured=beside_library(form, path, imported))
     return imported
 
 

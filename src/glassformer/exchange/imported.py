@@ -92,13 +92,8 @@ class Source:
         return self.names
 
 
-def ask(option: str, why: str) -> UserError:
-    """The error for what weights cannot say: `ask("--heads", "full projections fit any number of heads")`."""
-    return ask_all({option: why})
-
-
 def ask_all(reasons: Mapping[str, str]) -> UserError:
-    """The same for several options at once: option -> why the weights do not tell it."""
+    """The error for what weights cannot say: option -> why they do not tell it."""
     asked = "; ".join(f"{option} ({why})" for option, why in reasons.items())
     return UserError(f"the file does not say everything. Look it up where the model was made, and give {asked}.")
 

@@ -79,7 +79,7 @@ def read(path: Path, facts: Facts) -> Imported:
         max_length=max_length,
     )
     head_dim = embed_size // heads
-    weights = dict(_weights(source, embed_size, head_dim, math.sqrt(head_dim / divisor)))
+    weights = dict(our_weights(source, embed_size, head_dim, math.sqrt(head_dim / divisor)))
     model, names = build(sizes, weights, str(path)), source.finish()
     formulas = OriginFormulas(source.tensors, heads, divisor, words.src.pad_id)
     measured = largest_difference(model, formulas, words.trg.pad_id)
@@ -104,7 +104,7 @@ def _heads_and_divisor(source: Source, facts: Facts, embed_size: int, rows: int)
     return heads, embed_size // heads if facts.divide_by == "head_dim" else embed_size
 
 
-def _weights(source: Source, embed_size: int, head_dim: int, factor: float) -> Iterator[tuple[str, Tensor]]:
+def our_weights(source: Source, embed_size: int, head_dim: int, factor: float) -> Iterator[tuple[str, Tensor]]:
     """Our names and tensors; `factor` turns their scores into ours."""
     for stack, parts in (("encoder", ENCODER_LAYER), ("decoder", DECODER_LAYER)):
         for theirs, ours in (("word_embedding", "word_embedding"), ("position_embedding", "positions.table")):

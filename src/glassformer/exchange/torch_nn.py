@@ -71,7 +71,7 @@ def read(path: Path, facts: Facts) -> Imported:
     facts.require(special_ids_to_ask(facts) | ASKED | ({} if _have_tables(parts) else WITHOUT_TABLE))
     words = vocabularies(facts, src_size, trg_size)
     placed = _positions(source, parts, facts, embed_size)
-    weights = placed.weights | dict(_weights(source, parts, embed_size))
+    weights = placed.weights | dict(our_weights(source, parts, embed_size))
     sizes = dict(
         src_vocab_size=src_size,
         trg_vocab_size=trg_size,
@@ -148,7 +148,7 @@ def _tying(weights: dict[str, Tensor]) -> Tying:
     return "three-way" if torch.equal(src, trg) else "two-way"
 
 
-def _weights(source: Source, parts: dict[str, str], embed_size: int) -> Iterator[tuple[str, Tensor]]:
+def our_weights(source: Source, parts: dict[str, str], embed_size: int) -> Iterator[tuple[str, Tensor]]:
     """Our names and tensors, but for the positions'."""
     for side, stack in (("src", "encoder"), ("trg", "decoder")):
         ours = f"{stack}.word_embedding.weight"
