@@ -55,10 +55,10 @@ def _read_whole(read: Any, path: Path) -> Any:
     except UserError:
         raise
     except Exception as error:  # what a broken file sets off is as various as what may be in it
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        # PyTorch's own words advise to load it with weights_only=False, which would run what is in it.
         raise UserError(
-            f"{path} cannot be read as weights: {reason[:200]} It is cut, damaged, or holds more than tensors. "
-            "Get it again, or ask its author for safetensors."
+            f"{path} cannot be read as weights ({type(error).__name__}): it is cut, damaged, or holds more than "
+            "tensors, which is never opened here. Get it again, or ask its author for safetensors."
         ) from error
 
 
