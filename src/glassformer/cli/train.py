@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 SETTINGS = "glassformer.settings"
 RUNS_HELP = (
-    "pronounce-demo (five minutes), pronounce, pronasyl, reverse, copy, sort, reverse-honest, reverse-cheating (without "
-    "the look-ahead mask), tatoeba-en-fr (-fr-en, -en-de, -de-en), multi30k-de-en (-en-de, -en-fr; -de-en-long, "
-    "-en-de-long)"
+    "pronounce-demo (five minutes), pronounce, pronasyl, reverse, copy, sort, reverse-honest, reverse-cheating "
+    "(without the look-ahead mask), tatoeba-en-fr (-fr-en, -en-de, -de-en), multi30k-de-en (-en-de, -en-fr; "
+    "-de-en-long, -en-de-long)"
 )
 
 
