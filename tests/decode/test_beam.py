@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 import torch
+from torch import Tensor
 
 from glassformer.decode import DecodingConfig, beam_search, greedy
 from glassformer.decode.beam import largest, search
@@ -111,7 +112,12 @@ def test_beam_search_follows_its_definition_and_stopping_early_loses_nothing(
 def test_stopping_early_saves_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     model, src, steps = peaked_model(), padded(sources(6)), []
     logits = Live.logits
-    monkeypatch.setattr(Live, "logits", lambda live: steps.append(len(live.last)) or logits(live))  # type: ignore[func-returns-value]
+
+    def noted(live: Live) -> Tensor:
+        steps.append(len(live.last))
+        return logits(live)
+
+    monkeypatch.setattr(Live, "logits", noted)
     with torch.no_grad():
         model.fc_out.bias[END] += 20
     found = beam_search(model, src, START, END, DecodingConfig(beam=4, max_extra=9))

@@ -1,4 +1,5 @@
 import sys
+from typing import get_args
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ from torch import nn
 
 from glassformer.decode import DecodingConfig, beam_search, greedy
 from glassformer.decode.linears import joined
-from glassformer.decode.quantize import Int8Linear, quantize
+from glassformer.decode.quantize import Int8Linear, Quantized, quantize
 from glassformer.decode.stepper import packs
 from glassformer.errors import UserError
 from tests.decode.peaked import END, START, padded, peaked_model, sources
@@ -61,8 +62,8 @@ def test_quantised_answers_are_near_the_models_own_and_the_model_stays_as_it_is(
     model, src = peaked_model(dropout=0.2).float().train(), padded(sources(100))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     own = greedy(model, src, START, END, CONFIG)
-    for kind in ("int8", "bfloat16"):
-        small = quantize(model, kind)  # type: ignore[arg-type]
+    for kind in get_args(Quantized):
+        small = quantize(model, kind)
         assert not small.training
         found = greedy(small, src, START, END, CONFIG)
         assert sum(a.ids == b.ids for a, b in zip(own, found, strict=True)) >= 80

@@ -170,7 +170,12 @@ def test_what_watches_takes_the_plain_path() -> None:
 def test_finished_sentences_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     model, src, rows = peaked_model(), padded(sources(12)), []
     step = PackedStepper.step
-    monkeypatch.setattr(PackedStepper, "step", lambda self, last: rows.append(len(last)) or step(self, last))  # type: ignore[func-returns-value]
+
+    def noted(stepper: PackedStepper, last: Tensor) -> Tensor:
+        rows.append(len(last))
+        return step(stepper, last)
+
+    monkeypatch.setattr(PackedStepper, "step", noted)
     lengths = [len(found.token_log_probs) for found in greedy(model, src, START, END, CONFIG)]
     assert rows == [sum(length > done for length in lengths) for done in range(max(lengths))]
 

@@ -63,7 +63,7 @@ def test_blocks_are_read_as_they_are_needed(workers: Workers) -> None:
     answers = workers.hypotheses(endless())
     assert next(answers) == next(answers)
     assert len(read) <= 10
-    answers.close()  # type: ignore[attr-defined]
+    answers.close()
     assert [len(found) for found in workers.hypotheses(BLOCKS)] == [1, 3, 1, 2]  # answers to the others are not ours
 
 

@@ -72,6 +72,10 @@ class DecodingConfig:
             raise UserError(f"{name}={value!r} does not fit a setting of decoding: {first['msg']}.") from error
         return checked
 
+    def limit(self, src_tokens: int, max_length: int) -> int:
+        """How many tokens the answer to a source of so many may have, </s> counted on both sides."""
+        return max(1, min(int(src_tokens * self.max_ratio) + self.max_extra, max_length))
+
     def penalty(self, tokens: float) -> float:
         """What the log probability of `tokens` generated tokens is divided by: ((5 + n) / 6)^alpha."""
         return float(((5 + tokens) / 6) ** self.length_penalty)

@@ -3,7 +3,7 @@
 import math
 import warnings
 from copy import deepcopy
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,6 @@ from glassformer.errors import UserError
 from glassformer.model.transformer import Transformer
 
 Quantized = Literal["int8", "bfloat16"]
-KINDS = ("int8", "bfloat16")
 
 # Inputs have 7 bits: two products of 7 and 8 bits fit into the 16 that CPUs without VNNI add in; 8 and 8 overflow.
 STEPS = 63
@@ -63,8 +62,8 @@ def quantize(model: Transformer, kind: Quantized) -> Transformer:
     everything; it is faster where the machine multiplies bfloat16 itself. Raises UserError for another kind, for a
     model on another device than the CPU (int8) and for a torch without the integer product.
     """
-    if kind not in KINDS:
-        raise UserError(f"quantize={kind!r} is not one of {', '.join(KINDS)}.")
+    if kind not in get_args(Quantized):
+        raise UserError(f"quantize={kind!r} is not one of {', '.join(get_args(Quantized))}.")
     copy = deepcopy(model).eval()
     if kind == "bfloat16":
         return copy.bfloat16()

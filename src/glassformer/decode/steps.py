@@ -113,8 +113,7 @@ def length_limits(model: Transformer, src: Tensor, config: DecodingConfig) -> Te
     words = (src != model.config.src_pad_idx).sum(dim=1).tolist()
     if not all(words):
         raise UserError("a source holds nothing but padding: there is nothing to attend to. Leave such sentences out.")
-    limits = torch.tensor([int(length * config.max_ratio) + config.max_extra for length in words], device=src.device)
-    return limits.clamp(1, model.config.max_length)
+    return torch.tensor([config.limit(length, model.config.max_length) for length in words], device=src.device)
 
 
 def write(

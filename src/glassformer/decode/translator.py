@@ -49,12 +49,9 @@ class Translator:
 
     def hypotheses(self, texts: Iterable[str], first: int = 0) -> list[list[Translation]]:
         """All `n_best` answers to each text, best first. Arguments and errors as `translate`."""
-        if isinstance(texts, str):
-            raise UserError(f"{texts[:40]!r} is one text, not a list of them. Write translate([text]).")
-        texts = list(texts)
-        sources = self._encode(texts, first)
+        sources = encode_sources(self.vocabularies, self.model.config.max_length, texts, first)
         config = self._with_seed()
-        answers = [[Translation("", 0.0, 0.0, [], [], 0)] for _ in texts]
+        answers = [[Translation("", 0.0, 0.0, [], [], 0)] for _ in sources]
         for rows in self._batches(sources):
             src = self._padded([sources[row] for row in rows])
             for row, found in zip(rows, self._decode(src, [first + row for row in rows], config), strict=True):
@@ -80,25 +77,12 @@ class Translator:
         return self._stream(text)
 
     def _stream(self, text: str) -> Iterator[str]:
-        (source,) = self._encode([text], 0)
+        (source,) = encode_sources(self.vocabularies, self.model.config.max_length, [text], 0)
         if source:
             src, target = self._padded([source]), self.vocabularies.trg
             choose = chance(self.model, src, self.config, [(0, 0)]) if self.config.sample else likeliest
             steps = write(self.model, src, target.start_id, target.end_id, self.config, choose)
             yield from growing_text(target, (int(step.tokens) for step in steps))
-
-    def _encode(self, texts: Sequence[str], first: int) -> list[list[int]]:
-        """Source ids with </s>; none for a text without a word."""
-        limit, sources = self.model.config.max_length, []
-        for number, (text, ids) in enumerate(zip(texts, self.vocabularies.src.encode_batch(texts), strict=True)):
-            source = [*ids, self.vocabularies.src.end_id] if ids and not text.isspace() else []
-            if len(source) > limit:
-                raise UserError(
-                    f"text {first + number + 1} ({text[:40]!r}...) has {len(source)} tokens with its </s>, but the "
-                    f"model reads at most max_length={limit}. Shorten it, or split it in two."
-                )
-            sources.append(source)
-        return sources
 
     def _with_seed(self) -> DecodingConfig:
         """One seed for all batches, also where none was given."""
@@ -132,6 +116,27 @@ class Translator:
         return Translation(
             text, hypothesis.log_prob, hypothesis.score, hypothesis.ids, hypothesis.token_log_probs, unknown
         )
+
+
+def encode_sources(vocabularies: Vocabularies, max_length: int, texts: Iterable[str], first: int) -> list[list[int]]:
+    """Source ids with </s>; none for a text without a word.
+
+    Raises UserError for one text in the place of a list, and for a text longer than a model of `max_length` reads.
+    """
+    if isinstance(texts, str):
+        raise UserError(f"{texts[:40]!r} is one text, not a list of them. Write translate([text]).")
+    texts, sources = list(texts), []
+    for number, (text, ids) in enumerate(
+        zip(texts, vocabularies.src.encode_batch(texts), strict=True), start=first + 1
+    ):
+        source = [*ids, vocabularies.src.end_id] if ids and not text.isspace() else []
+        if len(source) > max_length:
+            raise UserError(
+                f"text {number} ({text[:40]!r}...) has {len(source)} tokens with its </s>, but the model reads at most "
+                f"max_length={max_length}. Shorten it, or split it in two."
+            )
+        sources.append(source)
+    return sources
 
 
 def growing_text(vocabulary: Vocabulary, ids: Iterable[int]) -> Iterator[str]:

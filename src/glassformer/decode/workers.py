@@ -7,7 +7,7 @@ the text. A process is started anew (spawn), so it inherits no threads and no lo
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from multiprocessing.connection import Connection, wait
@@ -76,7 +76,7 @@ class Workers:
     ) -> None:
         self.close()
 
-    def hypotheses(self, blocks: Iterable[Sequence[str]], first: int = 0) -> Iterator[Answers]:
+    def hypotheses(self, blocks: Iterable[Sequence[str]], first: int = 0) -> Generator[Answers, None, None]:
         """The answers to each block of texts, as `Translator.hypotheses` gives them, in the order of the blocks.
 
         `first` is the place of the first text in the whole input. Blocks are read as they are needed, a few ahead.

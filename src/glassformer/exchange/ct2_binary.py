@@ -6,7 +6,6 @@ a learned table: the file's own, or the library's waves (all sines, then all cos
 """
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from glassformer.errors import UserError
 from glassformer.exchange.ct2_file import Binary, dequantized, read_binary
 from glassformer.exchange.ct2_settings import read_settings, read_vocabularies
 from glassformer.exchange.epsilon import EPSILON, with_our_epsilon
-from glassformer.exchange.imported import Imported, Source, build
+from glassformer.exchange.imported import Imported, Source, build, tying
 
 SPECS = {"TransformerSpec": 8, "TransformerBase": 8, "TransformerBig": 16}  # and the heads, where the file says none
 ACTIVATIONS = {0: "relu", 2: "silu", 3: "gelu"}
@@ -144,7 +143,7 @@ def _convert(source: Source, heads: int) -> tuple[dict[str, Any], dict[str, Tens
         forward_expansion=encoder.forward_size / size, decoder_forward_expansion=decoder.forward_size / size,
         max_length=max_length, positions="learned", norm="pre" if pre_norm else "post",
         activation=ACTIVATIONS[activation], scale_embeddings=scaled, final_norms=bool(final_norms),
-        tie_embeddings=_tying(weights),
+        tie_embeddings=tying(weights),
     )  # fmt: skip
     return sizes, weights, notes
 
@@ -156,16 +155,6 @@ def _same(name: str, encoder: int, decoder: int, source: Source) -> int:
             "choice for both. Such a model cannot be read."
         )
     return encoder
-
-
-def _tying(weights: Mapping[str, Tensor]) -> str:
-    """Which tables are one: those with the same numbers."""
-    out, src, trg = (
-        weights[f"{name}.weight"] for name in ("fc_out", "encoder.word_embedding", "decoder.word_embedding")
-    )
-    if not torch.equal(trg, out):
-        return "none"
-    return "three-way" if torch.equal(src, out) else "two-way"
 
 
 class _Stack:

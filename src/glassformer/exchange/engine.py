@@ -21,6 +21,7 @@ import torch
 
 from glassformer.data import Vocabularies
 from glassformer.decode import DecodingConfig, Translation
+from glassformer.decode.translator import encode_sources
 from glassformer.errors import UserError
 from glassformer.exchange.ctranslate2 import export, library, token_names
 from glassformer.model.transformer import Transformer
@@ -102,23 +103,12 @@ class CTranslate2Translator:
 
     def _encode(self, texts: Iterable[str], first: int) -> list[list[int]]:
         """Source ids without </s>, which the library adds; none for a text without a word."""
-        if isinstance(texts, str):
-            raise UserError(f"{texts[:40]!r} is one text, not a list of them. Write translate([text]).")
-        texts, limit = list(texts), self.model.config.max_length
-        encoded = self.vocabularies.src.encode_batch(texts)
-        sources = [[] if text.isspace() else ids for text, ids in zip(texts, encoded, strict=True)]
-        for number, (text, ids) in enumerate(zip(texts, sources, strict=True), start=first + 1):
-            if len(ids) >= limit:
-                raise UserError(
-                    f"text {number} ({text[:40]!r}...) has {len(ids) + 1} tokens with its </s>, but the model reads "
-                    f"at most max_length={limit}. Shorten it, or split it in two."
-                )
-        return sources
+        sources = encode_sources(self.vocabularies, self.model.config.max_length, texts, first)
+        return [source[:-1] for source in sources]
 
     def _room(self, source: Sequence[int]) -> int:
         """How many tokens the model may choose for an answer: the limit of length, less the </s> that is forced."""
-        limit = int((len(source) + 1) * self.config.max_ratio) + self.config.max_extra
-        return max(1, min(limit, self.model.config.max_length)) - self.config.forced_end
+        return self.config.limit(len(source) + 1, self.model.config.max_length) - self.config.forced_end
 
     def _search(self, sources: Sequence[list[int]], first: int) -> list[list[Found]]:
         """The `n_best` answers to each source, best first; none for one without a word."""

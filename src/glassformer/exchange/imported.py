@@ -15,6 +15,7 @@ from torch import Tensor
 from glassformer.checkpoint.tensors import put_weights, weights_of
 from glassformer.data import Vocabularies
 from glassformer.errors import UserError
+from glassformer.model.config import Tying
 from glassformer.model.transformer import Transformer
 
 
@@ -96,6 +97,16 @@ def ask_all(reasons: Mapping[str, str]) -> UserError:
     """The error for what weights cannot say: option -> why they do not tell it."""
     asked = "; ".join(f"{option} ({why})" for option, why in reasons.items())
     return UserError(f"the file does not say everything. Look it up where the model was made, and give {asked}.")
+
+
+def tying(weights: Mapping[str, Tensor]) -> Tying:
+    """Which tables are one, by our names: those that hold the same numbers."""
+    out, src, trg = (
+        weights[f"{name}.weight"] for name in ("fc_out", "encoder.word_embedding", "decoder.word_embedding")
+    )
+    if not torch.equal(trg, out):
+        return "none"
+    return "three-way" if torch.equal(src, out) else "two-way"
 
 
 def build(sizes: Mapping[str, Any], weights: Mapping[str, Tensor], where: str) -> Transformer:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from glassformer.data import Vocabularies, Vocabulary
 from glassformer.errors import UserError
 from glassformer.exchange.facts import numbers
-from glassformer.exchange.imported import Imported, Source, build
+from glassformer.exchange.imported import Imported, Source, build, tying
 from glassformer.exchange.marian_export import export
 from glassformer.exchange.marian_layout import ACTIVATIONS, layer_tensors, our_part, waves
 from glassformer.exchange.reading import read_tensors
@@ -108,7 +107,7 @@ def read(path: Path) -> Imported:
         decoder_forward_expansion=sizes.decoder_ffn_dim / sizes.d_model, dropout=sizes.dropout,
         max_length=sizes.max_position_embeddings, positions="learned", norm="post",
         activation=ACTIVATIONS[sizes.activation_function], scale_embeddings=sizes.scale_embedding,
-        tie_embeddings=_tying(weights), final_norms=False,
+        tie_embeddings=tying(weights), final_norms=False,
     )  # fmt: skip
     model = build(choices, weights, str(file))
     decoding, more_notes = _decoding(sizes, config)
@@ -198,16 +197,6 @@ def _tables(source: Source, sizes: Sizes) -> dict[str, str]:
         if name in source and name not in found.values():
             source.leave(name, "tied to another table, or not used")
     return found
-
-
-def _tying(weights: Mapping[str, Tensor]) -> str:
-    """Which tables are one: those with the same numbers."""
-    src, trg, out = (
-        weights[f"{name}.weight"] for name in ("encoder.word_embedding", "decoder.word_embedding", "fc_out")
-    )
-    if not torch.equal(trg, out):
-        return "none"
-    return "three-way" if torch.equal(src, out) else "two-way"
 
 
 def _vocabularies(folder: Path, sizes: Sizes) -> tuple[Vocabularies, list[str]]:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from glassformer.errors import UserError
 from glassformer.exchange.facts import Facts, special_ids_to_ask, vocabularies
-from glassformer.exchange.imported import Imported, Source, build
+from glassformer.exchange.imported import Imported, Source, build, tying
 from glassformer.exchange.measuring import largest_difference
 from glassformer.exchange.plain import refuse_others
 from glassformer.exchange.reading import read_tensors
 from glassformer.exchange.torch_formulas import TorchFormulas
 from glassformer.exchange.torch_names import STACKS, find_parts
 from glassformer.model.attention import MultiHeadAttention
-from glassformer.model.config import PositionKind, Tying
+from glassformer.model.config import PositionKind
 from glassformer.model.positions import sinusoids
 from glassformer.model.transformer import Transformer
 
@@ -88,7 +88,7 @@ def read(path: Path, facts: Facts) -> Imported:
         norm=facts.norm,
         activation=facts.activation,
         scale_embeddings=facts.scale_embeddings,
-        tie_embeddings=_tying(weights),
+        tie_embeddings=tying(weights),
         final_norms="encoder.norm.weight" in weights,
     )
     model, names = build(sizes, weights, str(path)), source.finish()
@@ -138,14 +138,6 @@ def _from_sinusoids(table: Tensor) -> float:
     if embed_size % 2:
         return float("inf")
     return float((sinusoids(length, 0, table[None]) - table).abs().max())
-
-
-def _tying(weights: dict[str, Tensor]) -> Tying:
-    """Tables that hold the same numbers are one."""
-    src, trg = (weights[f"{stack}.word_embedding.weight"] for stack in STACKS)
-    if not torch.equal(trg, weights["fc_out.weight"]):
-        return "none"
-    return "three-way" if torch.equal(src, trg) else "two-way"
 
 
 def our_weights(source: Source, parts: dict[str, str], embed_size: int) -> Iterator[tuple[str, Tensor]]:
