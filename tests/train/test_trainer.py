@@ -171,6 +171,21 @@ def test_minutes_are_a_limit_and_the_schedule_follows_the_clock(
     assert first.tokens_per_second == first.tokens / 2  # three looks at the clock: begin, seconds of the run, end
 
 
+def test_a_resumed_run_tells_the_time_left_by_its_own_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for max_steps, tick in ((4, 100.0), (8, 1.0)):  # begun where the machine was busy, resumed where it is not
+        clock, recorder = ticking(tick), Recorder()
+        monkeypatch.setattr("glassformer.train.trainer.monotonic", lambda clock=clock: next(clock))
+        trainer = small_trainer(tmp_path, [recorder], max_steps=max_steps)
+        if max_steps == 8:
+            trainer.resume()
+        before = trainer.progress.seconds
+        trainer.train()
+    middle = recorder.reports[1]  # after two updates of this process, and two to go
+    assert middle.step == 6
+    assert middle.seconds_left == pytest.approx(middle.seconds - before)
+    assert before > 10 * middle.seconds_left
+
+
 def test_the_nearer_of_two_limits_counts(tmp_path: Path) -> None:
     assert small_trainer(tmp_path, max_steps=2, max_minutes=60.0).train().kind == "max_steps"
 

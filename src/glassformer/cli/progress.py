@@ -34,8 +34,8 @@ class TrainingBar(Callback):
         self.task = self.bar.add_task("", total=1.0, words="")
 
     def on_step(self, report: StepReport) -> None:
-        left = duration(report.seconds_left) if report.seconds_left is not None else "?"
-        words = f"step {report.step}  loss {report.loss:.3f}  {report.tokens_per_second:,.0f} tokens/s  {left} left"
+        speed, left = f"{report.tokens_per_second:,.0f} tokens/s", duration(report.seconds_left)
+        words = f"step {report.step}  loss {report.loss:.3f}  {speed}  {left} left"
         self.bar.update(self.task, completed=report.progress, words=words)
         if not self.live and time.monotonic() - self.last_line > PLAIN_EVERY:
             self.last_line = time.monotonic()

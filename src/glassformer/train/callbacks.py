@@ -23,7 +23,7 @@ class StepReport:
     tokens: int  # real target tokens of this update, of all processes
     tokens_per_second: float  # real target tokens over the time of the last updates, evaluation and saving left out
     seconds: float  # of the whole run, earlier parts of a resumed one included
-    seconds_left: float  # estimated
+    seconds_left: float  # estimated from what this process has done, not from what an interrupted one did
     progress: float  # of the whole run, 0 to 1
 
 

@@ -106,7 +106,7 @@ class Trainer:
         """
         if self.processes.first:
             self.keeper.open()
-        self._origin = monotonic() - self.progress.seconds
+        self._origin, self._begun = monotonic() - self.progress.seconds, (self.progress.seconds, self.done)
         self._speed: deque[tuple[int, float]] = deque(maxlen=SPEED_OVER)
         try:
             with StopSignals(patient=self.processes.world > 1) as signals:
@@ -169,10 +169,11 @@ class Trainer:
 
     def _report(self, result: StepResult, rate: float) -> None:
         tokens, seconds = (sum(column) for column in zip(*self._speed, strict=True))
+        earlier, done_earlier = self._begun
         report = StepReport(
             step=self.step, epoch=self.batches.epoch, learning_rate=rate, **result._asdict(),
             tokens_per_second=tokens / max(seconds, TICK), seconds=self.progress.seconds, progress=self.done,
-            seconds_left=self.progress.seconds * (1 - self.done) / max(self.done, TICK),
+            seconds_left=(self.progress.seconds - earlier) * (1 - self.done) / max(self.done - done_earlier, TICK),
         )  # fmt: skip
         for callback in self.callbacks:
             callback.on_step(report)
