@@ -47,18 +47,21 @@ def test_this_cpu_is_asked_not_timed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "keys", "chosen"),
+    ("dtype", "keys", "threads", "chosen"),
     [
-        (torch.bfloat16, 255, "written"),
-        (torch.bfloat16, 256, "fused"),
-        (torch.float32, 16, "fused"),
-        (torch.float64, 16, "fused"),
+        (torch.bfloat16, 255, 1, "written"),
+        (torch.bfloat16, 256, 1, "fused"),
+        (torch.float32, 4, 1, "fused"),
+        (torch.float32, 19, 2, "written"),
+        (torch.float32, 20, 2, "fused"),
+        (torch.float64, 19, 1, "fused"),
     ],
 )
-def test_few_keys_in_bfloat16_on_a_cpu_are_written_out_and_all_else_is_fused(
-    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, keys: int, chosen: str
+def test_few_keys_in_bfloat16_or_with_several_threads_are_written_out_and_all_else_is_fused(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, keys: int, threads: int, chosen: str
 ) -> None:
     asked = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     for name, attend in (("attention", attention), ("fused_attention", fused_attention)):
         monkeypatch.setattr(
             fast, name, lambda *tensors, name=name, attend=attend: [asked.append(name), attend(*tensors)][1]

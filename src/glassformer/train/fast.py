@@ -1,6 +1,6 @@
 """How to compute a training step fast: in which numbers, and with which of the two equal attentions.
 
-Both are fixed rules of device, dtype and size, never of timing, so that a run can be repeated.
+Both are fixed rules, never of timing, so that a run can be repeated.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,6 @@ from glassformer.model.fused import fused_attention
 from glassformer.train.config import Precision
 
 CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16")
-WRITTEN_BELOW = 256  # keys
 
 
 @contextmanager
@@ -38,13 +37,22 @@ def fast(model: nn.Module, precision: Precision) -> Iterator[None]:
 
 
 def faster_attention(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Fused, but written out for few keys in bfloat16 on a CPU: there the kernel's backward pass is the slow one.
-
-    Forward and backward of the two, times the fused one's speed: float32 1.5 at 16 keys, 1.9 at 256, 2.3 at 1,024
-    (AVX2, one thread); bfloat16 0.1 at 16, 0.4 at 64, 1.1 at 256 (AVX-512). November 2026, torch 2.13.
-    """
-    written = keys.device.type == "cpu" and keys.dtype == torch.bfloat16 and keys.size(1) < WRITTEN_BELOW
+    """Fused, but written out for few keys on a CPU: a fixed rule of dtype, size and number of threads."""
+    written = keys.device.type == "cpu" and keys.size(1) < few_keys(keys.dtype, torch.get_num_threads())
     return (attention if written else fused_attention)(queries, keys, values, mask)
+
+
+def few_keys(dtype: torch.dtype, threads: int) -> int:
+    """The number of keys below which a CPU does attention faster as it is written.
+
+    In bfloat16 the kernel's backward pass is slow; among several threads it hardly divides short sentences. Forward and
+    backward of the two, times the fused one's speed (November 2026, torch 2.13): bfloat16 0.1 at 16 keys, 0.4 at 64,
+    1.1 at 256 (AVX-512); float32 and one thread 1.5 at 16, 1.9 at 256, 2.3 at 1,024; two threads 0.6 at 12, 1.0 at 20,
+    1.2 at 32 (AVX2).
+    """
+    if dtype == torch.bfloat16:
+        return 256
+    return 20 if threads > 1 else 0
 
 
 def autocast(model: nn.Module, precision: Precision) -> AbstractContextManager[object]:
