@@ -16,7 +16,7 @@ HEAD = """\
 
 {count} questions that an interviewer asks once the code runs, from the exercises of [the course](guides/learn.md).
 Answer aloud before you unfold a card: it holds what a good answer has in it, not a text to recite.
-`glassformer learn exam` asks for the code first, against the clock.
+In a course's folder, `glassformer learn exam` asks for the code first, against the clock.
 
 <!-- Made by docs/make_cards.py. Change texts.py in src/glassformer/learn/exercises/, then run it again. -->
 """

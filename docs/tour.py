@@ -11,8 +11,8 @@
 #
 # Every line of `src/glassformer/model/` stands on this page once, beside the section of "Attention Is All You Need"
 # (Vaswani et al. 2017) that it comes from, and beside a small run that shows what it does. What the cells print was
-# printed when the page was made. The page is also a notebook: `docs/tour.ipynb` after `make docs`, and `docs/tour.py`
-# wherever jupytext is at home.
+# printed when the page was made. *The origin* is the code that this project began from. The page is also a notebook:
+# `docs/tour.ipynb` after `make docs`, and `docs/tour.py` wherever jupytext is at home.
 #
 # <!-- source: __init__.py top -->
 #

@@ -170,36 +170,6 @@ def test_streaming_gives_the_same_text(cli: Cli, trained: Path, monkeypatch: pyt
     assert answers[0] == answers[1]
 
 
-def test_evaluate_prints_scores_with_their_signatures(cli: Cli, trained: Path) -> None:
-    answer = cli("evaluate", str(trained), "--limit", "20", "--scores", "exact,bleu")
-    assert answer.code == 0
-    assert "exact" in answer.out
-    assert "version:" in answer.out, "sacreBLEU's signature"
-
-
-def test_evaluate_as_json(cli: Cli, trained: Path) -> None:
-    answer = cli("evaluate", str(trained), "--limit", "20", "--json")
-    found = json.loads(answer.out)
-    assert found["sentences"] == 20
-    assert found["scores"][0]["name"] == "exact"
-
-
-def test_another_split_of_the_same_data_is_refused(cli: Cli, trained: Path, tmp_path: Path) -> None:
-    import shutil
-
-    from glassformer.checkpoint import load, save
-
-    loaded = load(trained)
-    loaded.config.data["split"] = "by the moon"
-    other = tmp_path / "other"
-    save(other, loaded.model, loaded.vocabularies, loaded.config)
-    refused = cli("evaluate", str(other), "--limit", "5")
-    assert refused.code == 2
-    assert "--anyway" in refused.err
-    assert cli("evaluate", str(other), "--limit", "5", "--anyway").code == 0
-    shutil.rmtree(other)
-
-
 def test_shapes_names_tensors_axes_sizes_and_source_lines(cli: Cli, trained: Path) -> None:
     answer = cli("shapes", str(trained), "a b c", "--target", "c b a")
     assert answer.code == 0

@@ -42,6 +42,23 @@ def test_text_becomes_the_settings_type(name: str, text: str, value: object) -> 
     assert settings(recipe)[name.replace("-", "_")] == value
 
 
+@pytest.mark.parametrize(
+    ("changes", "steps", "minutes"),
+    [
+        ({"max_steps": "7"}, 7, None),
+        ({"max_steps": "7", "max_minutes": "2"}, 7, 2.0),
+        ({"max_minutes": "2"}, None, 2.0),
+        ({"max_steps": "none"}, None, 5.0),
+        ({"dropout": "0.2"}, None, 5.0),
+    ],
+)
+def test_a_limit_takes_the_place_of_the_recipes_own(
+    changes: dict[str, str], steps: int | None, minutes: float | None
+) -> None:
+    training = changed(named_recipe("pronounce-demo"), changes).training
+    assert (training.max_steps, training.max_minutes) == (steps, minutes)
+
+
 def test_a_misspelt_setting_is_answered_with_near_names() -> None:
     with pytest.raises(UserError, match=r"unknown setting of run 'reverse' 'lerning_rate'. Did you mean learning_rate"):
         changed(named_recipe("reverse"), {"lerning_rate": "1"})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from glassformer.checkpoint import Loaded
     from glassformer.data import DataSet
+    from glassformer.data.text import Source
 
 # Answers go to standard output, everything said about them to standard error, so that pipes stay clean.
 out = Console(highlight=False, soft_wrap=True)
@@ -34,6 +35,10 @@ MODEL_HELP = (
     "models. What lies here under that name comes first; a word with a slash is always a folder."
 )
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
+Src = Annotated[Path | None, typer.Option(help="Your own text: source sentences, one a line (.gz too).")]
+Trg = Annotated[Path | None, typer.Option(help="Their translations, line for line.")]
+InTsv = Annotated[Path | None, typer.Option(help="Instead of --src and --trg: one file, source TAB target.")]
+InJsonl = Annotated[Path | None, typer.Option(help='Instead: one {"source": ..., "target": ...} a line.')]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead.")]
 
 
@@ -112,6 +117,19 @@ def open_data(name: str, data_dir: Path | None) -> "DataSet":
 
     with reading_bar() as progress:
         return open_dataset(name, data_dir=data_dir, progress=progress)
+
+
+def own_pairs(src: Path | None, trg: Path | None, tsv: Path | None, jsonl: Path | None) -> "Source | None":
+    """The user's own sentence pairs, in whichever form they were given; None where they were not."""
+    from glassformer.data import Jsonl, Tsv, TwoFiles
+
+    if bool(src) != bool(trg):
+        raise UserError("--src and --trg go together: line i of each must be the same sentence.")
+    if sum(map(bool, (src, tsv, jsonl))) > 1:
+        raise UserError("give one source of pairs: --src and --trg, or --tsv, or --jsonl.")
+    if src and trg:
+        return TwoFiles(src, trg)
+    return Tsv(tsv) if tsv else Jsonl(jsonl) if jsonl else None
 
 
 def print_json(value: Any) -> None:

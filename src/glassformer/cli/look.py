@@ -20,7 +20,7 @@ def look(
         "page.html"
     ),
     serve: Annotated[
-        bool, typer.Option("--serve", help="Serve the page from 127.0.0.1 instead, for any size.")
+        bool, typer.Option("--serve", help="Serve the page from 127.0.0.1 instead, for any size (extra web).")
     ] = False,
     port: Annotated[int, typer.Option(help="With --serve: the port; 0 takes a free one.", min=0, max=65535)] = 8000,
     show: Annotated[bool, typer.Option("--open", help="Open it in your browser.")] = False,
@@ -30,7 +30,7 @@ def look(
 ) -> None:
     """Write one HTML file that shows every number of a model, computes live, and asks the network for nothing.
 
-    Twelve rooms: the story of one sentence, the floor plan, the masks, every attention map, the arithmetic of any
+    Ten rooms: the story of one sentence, the floor plan, the masks, every attention map, the arithmetic of any
     cell, one number's journey, the logit lens, surgery, the beam's tree, training over time. A model of at most
     8 million weights (16 MB) computes in the page; a larger one is shown as a recording of one pass, or whole with
     --serve.

@@ -8,7 +8,21 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
-from glassformer.cli.common import DataDir, Device, Threads, duration, err, out, reading_bar, use_machine
+from glassformer.cli.common import (
+    DataDir,
+    Device,
+    InJsonl,
+    InTsv,
+    Src,
+    Threads,
+    Trg,
+    duration,
+    err,
+    out,
+    own_pairs,
+    reading_bar,
+    use_machine,
+)
 from glassformer.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,12 +65,12 @@ class TrainCommand(TyperCommand):
 def train(
     context: typer.Context,
     run: Annotated[str, typer.Argument(help=f"A named run: {RUNS_HELP}; or 'files' with --src and --trg.")] = "files",
-    src: Annotated[Path | None, typer.Option(help="Source sentences, one a line (.gz too).")] = None,
-    trg: Annotated[Path | None, typer.Option(help="Their translations, line for line.")] = None,
+    src: Src = None,
+    trg: Trg = None,
     valid_src: Annotated[Path | None, typer.Option(help="Held-out source sentences. Default: a part of --src.")] = None,
     valid_trg: Annotated[Path | None, typer.Option(help="Their translations.")] = None,
-    tsv: Annotated[Path | None, typer.Option(help="Instead of --src and --trg: one file, source TAB target.")] = None,
-    jsonl: Annotated[Path | None, typer.Option(help='Instead: one {"source": ..., "target": ...} a line.')] = None,
+    tsv: InTsv = None,
+    jsonl: InJsonl = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Where checkpoints and the model go. Default: runs/RUN.")
     ] = None,
@@ -117,19 +131,14 @@ def your_files(
     jsonl: Path | None,
 ) -> "DataSet | None":
     """The data set of the user's own files; None where a named run is meant."""
-    from glassformer.data import Jsonl, Tsv, from_files, from_sources
+    from glassformer.data import TwoFiles, from_sources
 
-    if bool(src) != bool(trg):
-        raise UserError("--src and --trg go together: line i of each must be the same sentence.")
     if bool(valid_src) != bool(valid_trg):
         raise UserError("--valid-src and --valid-trg go together.")
-    if sum(map(bool, (src, tsv, jsonl))) > 1:
-        raise UserError("give one source of pairs: --src and --trg, or --tsv, or --jsonl.")
-    if src and trg:
-        return from_files(src, trg, valid_src, valid_trg)
-    if tsv:
-        return from_sources(Tsv(tsv))
-    return from_sources(Jsonl(jsonl)) if jsonl else None
+    text = own_pairs(src, trg, tsv, jsonl)
+    if text is None:
+        return None
+    return from_sources(text, TwoFiles(valid_src, valid_trg) if valid_src and valid_trg else None)
 
 
 def saved_recipe(place: Path) -> "Recipe":

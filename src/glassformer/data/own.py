@@ -67,6 +67,21 @@ def from_sources(
     )
 
 
+def only_test(text: Source, *, source_language: str = "source", target_language: str = "target") -> DataSet:
+    """Any parallel text as the test part of a data set that has no others. Raises UserError as `from_sources`."""
+    survey = _survey(text)
+    no_text: Pairs = tuple
+    return DataSet(
+        name="your files",
+        source_language=source_language,
+        target_language=target_language,
+        train=no_text,
+        valid=no_text,
+        test=partial(read_pairs, text),
+        identity={"name": "your files", "data": survey["sha256"], "split": "all of it", "texts": {"test": survey}},
+    )
+
+
 def _both(part: str, source: AnyPath | None, target: AnyPath | None) -> TwoFiles | None:
     if source is not None and target is not None:
         return TwoFiles(source, target)

@@ -45,6 +45,7 @@ MODEL_FIELDS = {
     for name, hint in get_type_hints(Transformer.__init__).items()
     if name not in {"src_vocab_size", "trg_vocab_size", "src_pad_idx", "trg_pad_idx", "device", "dtype", "return"}
 }
+LIMITS = ("max_steps", "max_minutes")
 OWN_FIELDS = ("src_kind", "trg_kind", "vocab_size", "joint", "scores", "valid_sentences", "fault")
 
 
@@ -62,7 +63,8 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """The recipe with these settings; text values are read as the setting's type.
 
-    Raises UserError for an unknown name (with near ones) and for a value that does not fit.
+    One limit (max_steps, max_minutes) takes the place of the recipe's own; of two given, the nearer counts. Raises
+    UserError for an unknown name (with near ones) and for a value that does not fit.
     """
     names = settings(recipe)
     own: dict[str, Any] = {}
@@ -84,6 +86,8 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
         else:
             field_name = name.removeprefix("decoding_")
             parts["decoding"][field_name] = parsed(name, value, decoding_hints[field_name])
+    if any(parts["training"].get(name) is not None for name in LIMITS):
+        parts["training"] = dict.fromkeys(LIMITS) | parts["training"]
     return replace(
         recipe,
         **own,

@@ -1,9 +1,9 @@
 """The zoo: classic mistakes, each planted from outside into a built model, so that one can watch what it does.
 
 `glassformer train reverse --fault NAME` trains with one. A planted fault stays: in copies, in evaluation and decoding,
-and whatever attention is chosen by `use_attention`, `use_fused` or the Trainer on a GPU; a wrong formula of attention
-is never fused. It is no part of a saved model, which has the right model's parameters: whoever loads it computes
-rightly, unless the fault is planted again.
+and whatever attention `use_attention`, `use_fused` or the Trainer chooses; a wrong formula of attention is never fused.
+It is no part of a saved model, which has the right model's parameters: whoever loads it computes rightly, unless the
+fault is planted again.
 
 Three figures in a symptom are: validation loss in nats a token; tokens right when shown the right ones before them;
 answers right from end to end when written by greedy search. Measured in a toy, one seed, November 2026: `glassformer
