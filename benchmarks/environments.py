@@ -1,12 +1,18 @@
-"""One virtual environment for each peer, with the versions in its file; made once, kept in .cache/bench."""
+"""One virtual environment for each peer, with the versions in its file; made once, kept in build/bench.
 
+torch itself comes from wherever pip is told to look: the same version is built for CPUs alone and for GPUs, and the
+builds for GPUs bring packages of their own, which no file lists. The page names the build that was measured.
+"""
+
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "benchmarks" / "peers"
-HOME = ROOT / ".cache" / "bench"
+HOME = ROOT / "build" / "bench"  # not .cache, which the site's builder empties
+EXPORTED = HOME / "exported"  # our model as CTranslate2 reads it, in a folder for each kind of numbers
 NAMES = ("torch_nn", "marian", "x_transformers", "joeynmt", "opennmt_py", "ctranslate2")
 
 
@@ -20,16 +26,19 @@ def python_of(peer: str) -> Path:
     Raises Failed with pip's own reason.
     """
     folder, versions = HOME / peer, PEERS / f"{peer}.txt"
-    wanted = versions.read_text(encoding="utf-8")
     python, installed = folder / "bin" / "python", folder / "installed.txt"
-    if installed.exists() and installed.read_text(encoding="utf-8") == wanted:
+    if installed.exists() and pins(installed) == pins(versions):
         return python
-    HOME.mkdir(parents=True, exist_ok=True)
-    (HOME / ".gitignore").write_text("*\n", encoding="utf-8")
     run([sys.executable, "-m", "venv", "--clear", str(folder)])
     run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(versions)])
-    installed.write_text(wanted, encoding="utf-8")
+    shutil.copyfile(versions, installed)
     return python
+
+
+def pins(versions: Path) -> list[str]:
+    """The lines package==version of a file, without its comments."""
+    lines = (line.partition("#")[0].strip() for line in versions.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
 
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> str:

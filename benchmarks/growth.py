@@ -33,24 +33,8 @@ WITHOUT_CACHE = 128  # the longest answer that is written without a cache: it co
 VOCABULARIES = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
 PAIRS = (1000, 10_000, 100_000, 1_000_000, 10_000_000)
 WORDS = (
-    "the",
-    "of",
-    "and",
-    "to",
-    "in",
-    "is",
-    "you",
-    "that",
-    "it",
-    "he",
-    "was",
-    "for",
-    "on",
-    "are",
-    "as",
-    "with",
-    "his",
-)
+    "the", "of", "and", "to", "in", "is", "you", "that", "it", "he", "was", "for", "on", "are", "as", "with", "his",
+)  # fmt: skip
 
 Points = dict[str, list[float]]  # the curve's name: its costs, in the order of the sizes
 
@@ -126,17 +110,19 @@ def by_length(lengths: tuple[int, ...], rounds: int) -> Points:
     from glassformer.model.fused import fused_attention, use_attention
 
     torch.set_num_threads(1)
-    found: Points = {}
     # A function of its own, so that training keeps it and does not choose by itself.
-    for name, attend in (("written out", lambda *given: attention(*given)), ("fused", fused_attention)):
-        training = Glassformer({"max_length": max(lengths)}).training(0.1, "float32")
-        use_attention(training.model, attend)
-        found[name] = []
-        for length in lengths:
-            sentences = TOKENS // length
-            src, trg = sources(sentences, length), targets(sentences, length)
-            works: dict[str, Work] = {name: lambda of=training, src=src, trg=trg: of.step(src, trg, RATE)}
-            (spent,) = interleaved(works, rounds, time.process_time).values()
+    attentions = {"written out": lambda *given: attention(*given), "fused": fused_attention}
+    trainings = {name: Glassformer({"max_length": max(lengths)}).training(0.1, "float32") for name in attentions}
+    for name, training in trainings.items():
+        use_attention(training.model, attentions[name])
+    found: Points = {name: [] for name in attentions}
+    for length in lengths:
+        sentences = TOKENS // length
+        src, trg = sources(sentences, length), targets(sentences, length)
+        works: dict[str, Work] = {
+            name: lambda of=training, src=src, trg=trg: of.step(src, trg, RATE) for name, training in trainings.items()
+        }
+        for name, spent in interleaved(works, rounds, time.process_time).items():
             found[name].append(four_digits(statistics.median(spent) / sentences))
     return found
 
@@ -252,8 +238,9 @@ def generated(count: int) -> Iterator[tuple[str, str]]:
 
 
 def sentence(number: int, step: int) -> str:
-    words = (WORDS[(number * step + place * place) % len(WORDS)] for place in range(2 + number * step % 10))
-    return f"{' '.join(words)} {number % 5003}"
+    """Some common words, and the number in two: a number is never said twice, and its halves are."""
+    words = (WORDS[(number * step + place * place) % len(WORDS)] for place in range(1 + number * step % 10))
+    return f"{' '.join(words)} {number % 5003} {number // 5003}"
 
 
 def draw(figure: Figure, found: dict[str, Any], path: Path) -> None:

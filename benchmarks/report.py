@@ -1,178 +1,210 @@
-"""What was measured, as a page, and our own speed as one line to be kept."""
+"""RESULTS.md from what was measured, and our own speed as one line to be kept: python -m benchmarks.report"""
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from itertools import groupby, starmap
 
 from benchmarks.measuring import Spread, clock_name, ratios
+from benchmarks.records import CONDITIONS, HERE, HISTORY, MEASURED, Record, merged, read
 
-Found = dict[str, Any]
+PAGE = HERE / "RESULTS.md"
 
 HOW = """\
 Everybody has the same sizes (256 channels, 3 + 3 layers, 8 heads, feed-forward 1024, 8,000 entries in one shared
 table), computes on the same tensors with dropout 0.1 on embeddings and sublayers' outputs, label smoothing 0.1,
-gradients clipped at 1 and fused AdamW. Parameter counts are asserted: equal, or different by what is listed below.
+gradients clipped at 1 and fused AdamW. Parameter counts are asserted to be equal but for what is listed.
 Ours is built like each peer (norm before or after, positions), so its speed differs from row to row.
-**Ratio** is the peer's time over ours: above 1, we are faster. It is the median over the rounds, with the least and
-the greatest; in each round both sides are measured in turn. Start-up, tokenisation and data loading are not counted
-in steps and decoding. Sentences of steps and decoding have 16 tokens; answers are forced to that length.
+**Ratio** is the peer's time over ours: above 1, we are faster. It is the median over the rounds (of two, their mean),
+with the least and the greatest; in each round both sides are measured in turn. Start-up, tokenisation and data loading
+are counted in no step, epoch or decoding; what our loader takes for an epoch stands beside it, as a share of ours.
+An epoch is extrapolated from some of its batches, by the tokens that are computed, padding included.
+Sentences of steps and decoding have 16 tokens; answers are forced to that length.
 **The peak** is one product of two large matrices, measured in the same rounds; **the floor** of one sentence at a time
 is the time in which the decoder's weights come from memory, measured likewise (one product of matrix and vector)."""
-
 
 STEP = (
     "peer", "numbers", "theirs, tokens/s", "ours, tokens/s", "ratio", "theirs, of the peak", "ours, of the peak",
     "peak, GFLOP/s",
 )  # fmt: skip
 EPOCH = (
-    "peer", "numbers", "theirs, padded / useful work", "ours", "theirs, s", "ours, s", "ratio", "timed batches, scaled",
+    "peer", "numbers", "theirs, padded / useful work", "ours", "theirs, s", "ours, s", "ratio", "their batches", "ours",
+    "our loader",
 )  # fmt: skip
 LOSS = ("peer", "goal", "theirs, s", "ours, s", "ratio", "theirs, updates", "ours, updates", "theirs reached", "ours")
 DECODE = ("peer", "what", "theirs, tokens/s", "ours, tokens/s", "ratio", "theirs, of the floor", "ours, of the floor")
 ALONE = ("peer", "theirs, s to a model", "ours", "theirs, MB in training", "ours", "theirs, MB in decoding", "ours")
-PEERS = ("peer", "version", "its parameters", "ours", "why they differ", "measured on")
-FAILED = ("peer", "reason")
+PEERS = ("peer", "its parameters", "ours", "why they differ", "ours is made with")
+WHEN = ("peer", "figures", "rounds", "date", "glassformer", "its version", "torch", "Python")
+FAILED = ("peer", "figure", "date", "reason")
 HISTORY_HEAD = ("date", "version", "machine", "time", "training step", "of the peak", "decoding")
 
-
-def page(found: Sequence[Found], history: Sequence[Found]) -> str:
-    """RESULTS.md: what was found beside each peer, and our own figures of earlier runs, oldest first."""
-    measured = [one for one in found if "failed" not in one]
-    failed = [one for one in found if "failed" in one]
-    return "\n".join(
-        [
-            "# Side by side", "", "Written by `make bench`, not by hand.", "", *conditions(found), "", HOW, "",
-            *section("Training step", STEP, (row for one in measured for row in step_rows(one))),
-            *section("An epoch of Multi30k, own batches", EPOCH, (row for one in measured for row in epoch_rows(one))),
-            *section("To a validation loss", LOSS, (row for one in measured for row in loss_rows(one))),
-            *section("Decoding, lengths forced", DECODE, (row for one in measured for row in decode_rows(one))),
-            *section("Alone in a process", ALONE, (alone_row(one) for one in measured if one["alone"]["ours"])),
-            *section("Who was measured", PEERS, map(peer_row, measured)),
-            *(f"- {one['title']}: {remark}" for one in measured for remark in one["remarks"]), "",
-            *section("What could not be measured", FAILED, ((one["title"], one["failed"]) for one in failed)),
-            *section("Our own speed over time, tokens/s", HISTORY_HEAD, map(history_row, history)),
-        ]
-    )  # fmt: skip
+Row = tuple[str, Record]  # of a figure, and whose it is
 
 
-def conditions(found: Sequence[Found]) -> Iterator[str]:
-    """Where, how, with what and when."""
-    torches = [one for one in found if "torch" in one]
-    yield from dict.fromkeys(f"- machine: {one['machine']}" for one in found)
-    yield from dict.fromkeys(f"- time: {clock_name(one['threads'])}; {one['tokens']} tokens a step" for one in found)
-    yield from dict.fromkeys(f"- versions: Python {one['python']}, torch {one['torch']}" for one in torches)
-    runs = [each for one in found for each in (one, *one.get("earlier", []))]
-    yield from dict.fromkeys(f"- {each['date']}: `{each['command']}`" for each in runs)
+def write_page() -> None:
+    PAGE.write_text(page(read(MEASURED), read(HISTORY)), encoding="utf-8")
 
 
-def section(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def page(records: Sequence[Record], history: Sequence[Record]) -> str:
+    """What was measured, each machine, number of threads and size of step by itself; our own figures, oldest first."""
+    lines = ["# Side by side", "", "Written by `make bench` from `measured.jsonl`, not by hand.", "", HOW, ""]
+    for _, alike in groupby(merged(records, []), lambda record: [record[name] for name in CONDITIONS]):
+        lines += part(list(alike))
+    lines += table("## Our own speed over time, tokens/s", HISTORY_HEAD, map(history_row, history))
+    return "\n".join(lines)
+
+
+def part(records: Sequence[Record]) -> Iterator[str]:
+    """What was measured under the same conditions."""
+    measured = [record for record in records if "rows" in record]
+    models = {record["peer"]: record["rows"][0] for record in measured if record["figure"] == "model"}
+
+    def title(record: Record) -> str:
+        return str(models.get(record["peer"], {"title": record["peer"]})["title"])
+
+    def rows(figure: str) -> list[Row]:
+        return [(title(record), row) for record in measured if record["figure"] == figure for row in record["rows"]]
+
+    machine, threads, tokens = (records[0][name] for name in CONDITIONS)
+    yield from (f"## {machine}: {clock_name(threads)}, {tokens:,} tokens a step", "")
+    yield from table("### Training step", STEP, starmap(step_cells, rows("step")))
+    yield from table(epoch_title(rows("epoch")), EPOCH, starmap(epoch_cells, rows("epoch")))
+    yield from table("### To a validation loss", LOSS, starmap(loss_cells, rows("loss")))
+    yield from table("### Decoding, lengths forced", DECODE, starmap(decode_cells, rows("decode")))
+    alone = [(title(record), record["rows"]) for record in measured if record["figure"] == "alone"]
+    yield from table("### Alone in a process", ALONE, starmap(alone_cells, alone))
+    yield from table("### Who was measured", PEERS, starmap(peer_cells, rows("model")))
+    yield from (f"- {model['title']}: {remark}" for model in models.values() for remark in model["remarks"])
+    yield ""
+    yield from table("### When, and with what", WHEN, when((title(record), record) for record in measured))
+    yield from dict.fromkeys(f"- {record['date']}: `{record['command']}`" for record in records)
+    yield ""
+    failed = ((title(each), each["figure"], each["date"], each["failed"]) for each in records if "failed" in each)
+    yield from table("### What could not be measured", FAILED, failed)
+
+
+def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table under its title; nothing where there is no row."""
-    body = [f"| {' | '.join(row)} |" for row in rows]
+    body = [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
     if body:
-        yield from (f"## {title}", "", f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *body, "")
+        yield from (title, "", f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *body, "")
 
 
-def records(one: Found, figure: str) -> list[Found]:
-    return [record for record in one.get("records", []) if record["figure"] == figure]
+def when(measured: Iterable[Row]) -> Iterator[tuple[str, ...]]:
+    """One row for all figures of a peer that were measured alike."""
+    figures: dict[tuple[str, ...], list[str]] = {}
+    for title, record in measured:
+        if record["figure"] != "model":
+            rounds = len(record["rows"][0]["seconds"]["ours"])
+            with_what = tuple(record[name] for name in ("date", "ours", "version", "torch", "python"))
+            figures.setdefault((title, str(rounds), *with_what), []).append(record["figure"])
+    for (title, *others), names in figures.items():
+        yield title, ", ".join(names), *others
 
 
-def rate(record: Found, side: str) -> float:
+def rate(row: Record, side: str) -> float:
     """Tokens a second, by the median round."""
-    return record["tokens"] / statistics.median(record["seconds"][side])
+    return row["tokens"] / statistics.median(row["seconds"][side])
 
 
 def shown(ratio: Spread) -> str:
     return f"**{ratio.median:.2f}** ({ratio.lowest:.2f} to {ratio.highest:.2f})"
 
 
-def ratio_of(record: Found) -> str:
-    return shown(ratios(record["seconds"]["theirs"], record["seconds"]["ours"]))
+def ratio_of(row: Record) -> str:
+    return shown(ratios(row["seconds"]["theirs"], row["seconds"]["ours"]))
 
 
-def peak(record: Found) -> float:
+def peak(row: Record) -> float:
     """Multiplications and additions a second of one large matrix product, measured in the same rounds."""
-    return record["matrix_flops"] / statistics.median(record["seconds"]["matrix"])
+    return row["matrix_flops"] / statistics.median(row["seconds"]["matrix"])
 
 
-def share_of_peak(record: Found, side: str) -> float:
-    return record["flops"] / statistics.median(record["seconds"][side]) / peak(record)
+def share_of_peak(row: Record, side: str) -> float:
+    return row["flops"] / statistics.median(row["seconds"][side]) / peak(row)
 
 
-def step_rows(one: Found) -> Iterator[tuple[str, ...]]:
-    for record in records(one, "step"):
-        yield (
-            one["title"], record["what"], f"{rate(record, 'theirs'):,.0f}", f"{rate(record, 'ours'):,.0f}",
-            ratio_of(record), f"{share_of_peak(record, 'theirs'):.0%}", f"{share_of_peak(record, 'ours'):.0%}",
-            f"{peak(record) / 1e9:.0f}",
-        )  # fmt: skip
+def step_cells(title: str, row: Record) -> tuple[str, ...]:
+    return (
+        title, row["what"], f"{rate(row, 'theirs'):,.0f}", f"{rate(row, 'ours'):,.0f}",
+        ratio_of(row), f"{share_of_peak(row, 'theirs'):.0%}", f"{share_of_peak(row, 'ours'):.0%}",
+        f"{peak(row) / 1e9:.0f}",
+    )  # fmt: skip
 
 
-def epoch_rows(one: Found) -> Iterator[tuple[str, ...]]:
-    for record in records(one, "epoch"):
-        padded, spent, batches = record["padded_over_useful"], record["seconds"], record["batches"]
-        yield (
-            one["title"], record["what"], f"{padded['theirs']:.2f}", f"{padded['ours']:.2f}",
-            f"{statistics.median(spent['theirs']):,.0f}", f"{statistics.median(spent['ours']):,.0f}",
-            ratio_of(record), f"{len(spent['ours'])} of {batches['theirs']} and of {batches['ours']}",
-        )  # fmt: skip
+def epoch_title(rows: Iterable[Row]) -> str:
+    timed = sorted({row["timed"] for _, row in rows})
+    return f"### An epoch of Multi30k, own batches, extrapolated from {' or '.join(map(str, timed))} batches a side"
 
 
-def loss_rows(one: Found) -> Iterator[tuple[str, ...]]:
-    for record in records(one, "loss"):
-        spent, updates, reached = record["seconds"], record["updates"], record["reached"]
-        yield (
-            one["title"], record["what"], f"{spent['theirs'][0]:,.0f}", f"{spent['ours'][0]:,.0f}", ratio_of(record),
-            f"{updates['theirs']:,}", f"{updates['ours']:,}", f"{reached['theirs']:.2f}", f"{reached['ours']:.2f}",
-        )  # fmt: skip
+def epoch_cells(title: str, row: Record) -> tuple[str, ...]:
+    padded, batches = row["padded_over_useful"], row["batches"]
+    theirs, ours = (statistics.median(row["seconds"][side]) for side in ("theirs", "ours"))
+    return (
+        title, row["what"], f"{padded['theirs']:.2f}", f"{padded['ours']:.2f}", f"{theirs:,.0f}", f"{ours:,.0f}",
+        ratio_of(row), f"{batches['theirs']:,}", f"{batches['ours']:,}",
+        f"{row['loader'] / ours:.3%}" if "loader" in row else "",
+    )  # fmt: skip
 
 
-def decode_rows(one: Found) -> Iterator[tuple[str, ...]]:
-    for record in records(one, "decode"):
-        yield (
-            one["title"], record["what"], f"{rate(record, 'theirs'):,.0f}", f"{rate(record, 'ours'):,.0f}",
-            ratio_of(record), share_of_floor(record, "theirs"), share_of_floor(record, "ours"),
-        )  # fmt: skip
+def loss_cells(title: str, row: Record) -> tuple[str, ...]:
+    spent, updates, reached = row["seconds"], row["updates"], row["reached"]
+    return (
+        title, row["what"], f"{spent['theirs'][0]:,.0f}", f"{spent['ours'][0]:,.0f}", ratio_of(row),
+        f"{updates['theirs']:,}", f"{updates['ours']:,}", f"{reached['theirs']:.2f}", f"{reached['ours']:.2f}",
+    )  # fmt: skip
 
 
-def share_of_floor(record: Found, side: str) -> str:
+def decode_cells(title: str, row: Record) -> tuple[str, ...]:
+    return (
+        title, row["what"], f"{rate(row, 'theirs'):,.0f}", f"{rate(row, 'ours'):,.0f}",
+        ratio_of(row), share_of_floor(row, "theirs"), share_of_floor(row, "ours"),
+    )  # fmt: skip
+
+
+def share_of_floor(row: Record, side: str) -> str:
     """One sentence at a time can be no faster than its weights come from memory: the share of that speed."""
-    if "reading" not in record["seconds"]:
+    if "reading" not in row["seconds"]:
         return ""
-    bytes_a_second = record["read"] / statistics.median(record["seconds"]["reading"])
-    return f"{rate(record, side) * record['bytes'] / bytes_a_second:.0%}"
+    bytes_a_second = row["read"] / statistics.median(row["seconds"]["reading"])
+    return f"{rate(row, side) * row['bytes'] / bytes_a_second:.0%}"
 
 
-def alone_row(one: Found) -> tuple[str, ...]:
-    cells = [one["title"]]
-    for side in ("theirs", "ours"):
-        starts = [work["seconds"] for work in one["alone"][side].values()]
-        cells.append(f"{statistics.median(starts):.1f}")
-    for work in ("step", "decode"):
-        for side in ("theirs", "ours"):
-            alone = one["alone"][side].get(work)
-            cells.append(f"{alone['bytes'] / 2**20:,.0f}" if alone else "")
-    return tuple(cells)
+def alone_cells(title: str, rows: Sequence[Record]) -> tuple[str, ...]:
+    works, sides = {row["what"]: row for row in rows}, ("theirs", "ours")
+    starts = [statistics.median(row["seconds"][side][0] for row in works.values()) for side in sides]
+    memory = [
+        works[work]["bytes"][side] / 2**20 if work in works else None for work in ("step", "decode") for side in sides
+    ]
+    return title, *(f"{start:.1f}" for start in starts), *("" if most is None else f"{most:,.0f}" for most in memory)
 
 
-def peer_row(one: Found) -> tuple[str, ...]:
-    theirs = one["parameters"] + sum(one["beside"].values())
-    why = "; ".join(f"{reason} ({number:+,})" for reason, number in one["beside"].items())
-    return one["title"], f"{one['package']} {one['version']}", f"{theirs:,}", f"{one['parameters']:,}", why, one["date"]
+def peer_cells(title: str, row: Record) -> tuple[str, ...]:
+    why = "; ".join(f"{reason} ({number:+,})" for reason, number in row["beside"].items())
+    choices = ", ".join(f"{name}={choice}" for name, choice in row["alike"].items()) or "the paper's choices"
+    return title, f"{row['parameters']['theirs']:,}", f"{row['parameters']['ours']:,}", why, choices
 
 
-def history_line(one: Found) -> Found:
-    """Our own figures of a run, to be kept."""
-    step = records(one, "step")[-1]
+def history_line(new: Sequence[Record]) -> Record | None:
+    """Our own figures of a run, to be kept: those beside Marian, whose model is the paper's; None without its step."""
+    rows = {record["figure"]: record["rows"] for record in new if record["peer"] == "marian" and "rows" in record}
+    if "step" not in rows:
+        return None
+    step = rows["step"][-1]
     return {
-        **{name: one[name] for name in ("date", "ours", "machine", "threads", "tokens")},
+        **{name: new[0][name] for name in ("date", "ours", "machine", "threads", "tokens")},
         "step": round(rate(step, "ours")), "numbers": step["what"], "of_peak": round(share_of_peak(step, "ours"), 3),
-        "decode": {record["what"]: round(rate(record, "ours")) for record in records(one, "decode")},
+        "decode": {row["what"]: round(rate(row, "ours")) for row in rows.get("decode", [])},
     }  # fmt: skip
 
 
-def history_row(line: Found) -> tuple[str, ...]:
+def history_row(line: Record) -> tuple[str, ...]:
     decoded = "; ".join(f"{what}: {speed:,}" for what, speed in line["decode"].items())
     return (
         line["date"], line["ours"], line["machine"], clock_name(line["threads"]),
         f"{line['step']:,} ({line['numbers']})", f"{line['of_peak']:.0%}", decoded,
     )  # fmt: skip
+
+
+if __name__ == "__main__":
+    write_page()

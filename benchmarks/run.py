@@ -1,8 +1,8 @@
 """Our speed beside other people's: python -m benchmarks.run   (make bench)
 
-Each peer has its own environment with pinned versions, made on first use. In it, one process holds the peer and our
-model, made alike, and measures both in interleaved rounds; further processes hold one of the two alone, for memory
-and start-up. What was measured is written to benchmarks/RESULTS.md.
+Each peer has its own environment with pinned versions, made on first use. In it, one process for each figure holds the
+peer and our model, made alike, and measures both in interleaved rounds; further processes hold one of the two alone,
+for memory and start-up. What was measured is written to benchmarks/measured.jsonl, and the page RESULTS.md from it.
 
 With one thread, seconds are CPU time of the process, which other programs hardly disturb: the gate. With more, they
 are time on the wall: the headline, for a quiet machine.
@@ -14,69 +14,99 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.environments import HOME, NAMES, ROOT, Failed, python_of, run
+from benchmarks.environments import NAMES, ROOT, Failed, python_of, run
 from benchmarks.machine import machine
+from benchmarks.records import FIGURES, HISTORY, MEASURED, Record, merged, read, write
 from glassformer import __version__
 
-SMALL = 1024  # target tokens of a step, with --small
-FIGURES = ("step", "epoch", "loss", "decode", "alone")
-HERE = Path(__file__).parent
-HISTORY, MEASURED = HERE / "history.jsonl", HOME / "measured"
+LARGE, SMALL = 4096, 1024  # target tokens of a step; the second with --small
 
 
 def main() -> None:
+    asked = FIGURES[1:]  # the model is looked at first, always
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", default=",".join(NAMES), help="those not named keep their rows of an earlier run")
+    parser.add_argument("--peers", default=",".join(NAMES), help="what is not named keeps its rows of an earlier run")
     parser.add_argument("--threads", type=int, default=1, help="1: CPU time; more: time on the wall")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--figures", default=",".join(FIGURES), help=f"some of {', '.join(FIGURES)}")
-    parser.add_argument("--small", action="store_true", help=f"steps of {SMALL} target tokens instead of 4096")
+    parser.add_argument(
+        "--rounds", type=int, default=5, choices=range(1, 22, 2), metavar="N", help="odd; 5 if not said"
+    )
+    parser.add_argument("--figures", default=",".join(asked), help=f"some of {', '.join(asked)}")
+    parser.add_argument(
+        "--small", dest="tokens", action="store_const", const=SMALL, default=LARGE,
+        help=f"steps of {SMALL} target tokens instead of {LARGE}",
+    )  # fmt: skip
     parser.add_argument("--data-dir", type=Path, help="the folder that holds multi30k; without it, no epochs")
     parser.add_argument("--to-loss", type=float, help="train both to this validation loss too: hours on a CPU")
     options = parser.parse_args()
+    options.peers, options.figures = options.peers.split(","), options.figures.split(",")
+    if unknown := {*options.peers, *options.figures} - {*NAMES, *asked}:
+        parser.error(f"{', '.join(sorted(unknown))}: peers are {', '.join(NAMES)}, figures {', '.join(asked)}")
     given = shlex.join(sys.argv[1:]).replace(str(options.data_dir), "DATA")  # a page is no place for private paths
-    about = {
-        "machine": machine(), "python": platform.python_version(), "ours": ours(), "threads": options.threads,
-        "tokens": SMALL if options.small else 4096, "date": date.today().isoformat(),
-        "command": f"python -m benchmarks.run {given}".strip(),
+    stamp = {
+        "machine": machine(), "threads": options.threads, "tokens": options.tokens, "date": date.today().isoformat(),
+        "ours": ours(), "python": platform.python_version(), "command": f"python -m benchmarks.run {given}".strip(),
     }  # fmt: skip
-    for peer in options.peers.split(","):
+    for peer in options.peers:
         print(f"{peer} ...", file=sys.stderr, flush=True)
+        new = []
+        for record in found(peer, stamp, options):
+            new.append(record)
+            write(MEASURED, merged(read(MEASURED), [record]))
+        if line := report.history_line(new):
+            write(HISTORY, [*read(HISTORY), line])
+        report.write_page()
+    print(report.PAGE.read_text(encoding="utf-8"))
+
+
+def found(peer: str, stamp: Record, options: argparse.Namespace) -> Iterator[Record]:
+    """A record of the model and of each figure: what was measured, or why nothing was."""
+    lacking = {*([] if options.data_dir else ["epoch"]), *([] if options.to_loss else ["loss"])}
+    begun, model = {"peer": peer, "figure": "model", **stamp}, Record()
+    for figure in ("model", *(figure for figure in options.figures if figure not in lacking)):
+        begun = begun | {"figure": figure}
         try:
-            found = measure(peer, python_of(peer), options, int(about["tokens"]))
+            rows = alone(peer, model["trains"], options) if figure == "alone" else together(peer, figure, options)
         except Failed as reason:
-            found = {"title": peer, "failed": str(reason)}
-        keep(peer, {**about, **found})
-    page = report.page(kept(options.threads), history())
-    (HERE / "RESULTS.md").write_text(page, encoding="utf-8")
-    print(page)
+            yield begun | {"failed": str(reason)}
+            if figure == "model":  # no environment, or other sizes than ours
+                return
+            continue
+        if figure == "model":
+            (model,) = rows
+            begun |= {"version": model.pop("version"), "torch": model.pop("torch")}
+        if rows:
+            yield begun | {"rows": rows}
 
 
-def measure(peer: str, python: Path, options: argparse.Namespace, tokens: int) -> dict[str, Any]:
-    """Everything about one peer. Raises Failed with the reason."""
-    asked = options.figures.split(",")
-    lacking = [*(["epoch"] if not options.data_dir else []), *(["loss"] if not options.to_loss else [])]
-    figures = [figure for figure in asked if figure != "alone" and figure not in lacking]
-    common = ["--threads", str(options.threads), "--tokens", str(tokens)]
-    together = [*common, "--rounds", str(options.rounds), "--figures", ",".join(figures)]
-    if options.to_loss:
-        together += ["--to-loss", str(options.to_loss)]
-    found = inside(python, "benchmarks.together", [peer, *together], options)
-    works = ["start", *(["step"] if found["trains"] else []), "decode"] if "alone" in asked else []
-    found["alone"] = {
-        side: {work: inside(python, "benchmarks.alone", [name, work, *common], options) for work in works}
-        for side, name in (("ours", "glassformer"), ("theirs", peer))
-    }
-    return found
+def together(peer: str, figure: str, options: argparse.Namespace) -> list[Record]:
+    """The rows of one figure, the peer and ours in one process. Raises Failed with the reason."""
+    to_loss = ["--to-loss", str(options.to_loss)] if options.to_loss else []
+    return inside(peer, "benchmarks.together", [peer, figure, "--rounds", str(options.rounds), *to_loss], options)
 
 
-def inside(python: Path, module: str, arguments: list[str], options: argparse.Namespace) -> dict[str, Any]:
-    """What a module of ours prints inside an environment: the last line, since libraries print as well."""
+def alone(peer: str, trains: bool, options: argparse.Namespace) -> list[Record]:
+    """For each work the seconds of starting and the memory, each side in its own process. Raises Failed likewise."""
+    rows = []
+    for work in ("start", "step", "decode") if trains else ("start", "decode"):
+        sides = {
+            side: inside(peer, "benchmarks.alone", [name, work], options)
+            for side, name in (("ours", "glassformer"), ("theirs", peer))
+        }
+        rows.append({
+            "what": work, "seconds": {side: [one["seconds"]] for side, one in sides.items()},
+            "bytes": {side: one["bytes"] for side, one in sides.items()},
+        })  # fmt: skip
+    return rows
+
+
+def inside(peer: str, module: str, arguments: list[str], options: argparse.Namespace) -> Any:
+    """What a module of ours prints in the peer's environment: the last line, since libraries print as well."""
     threads = str(options.threads)
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "PYTHONWARNINGS": "ignore",
@@ -84,49 +114,19 @@ def inside(python: Path, module: str, arguments: list[str], options: argparse.Na
     }  # fmt: skip
     if options.data_dir:
         environment["GLASSFORMER_DATA"] = str(options.data_dir.absolute())
-    printed = run([str(python), "-m", module, *arguments], environment)
-    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
-    return found
+    common = ["--threads", threads, "--tokens", str(options.tokens)]
+    printed = run([str(python_of(peer)), "-m", module, *arguments, *common], environment)
+    return json.loads(printed.splitlines()[-1], parse_float=lambda digits: float(f"{float(digits):.6g}"))
 
 
 def ours() -> str:
-    """The version of Glassformer, and the commit where it is a checkout."""
+    """The version of Glassformer, and the commit where it is a checkout; "dirty" where the code is changed since."""
     try:
-        commit = run(["git", "describe", "--always", "--dirty"]).strip()
+        commit = run(["git", "describe", "--always"]).strip()
+        changed = run(["git", "status", "--porcelain", "--", "src/*.py", "benchmarks/*.py"])
     except (Failed, OSError):
         return __version__
-    return f"{__version__}, {commit}"
-
-
-def keep(peer: str, found: dict[str, Any]) -> None:
-    """For the pages of later runs, and our own figures for good: beside Marian, whose model is the paper's.
-
-    Figures that were not measured now stay as an earlier run on the same machine left them.
-    """
-    path = MEASURED / f"{peer}-{found['threads']}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    new = {record["figure"] for record in found.get("records", [])}
-    if "failed" not in {**found, **earlier} and earlier.get("machine") == found["machine"]:
-        old = [record for record in earlier["records"] if record["figure"] not in new]
-        found["records"] += old
-        found["earlier"] = [{key: earlier[key] for key in ("date", "command")}, *earlier.get("earlier", [])]
-        found["alone"] = {side: earlier["alone"][side] | works for side, works in found["alone"].items()}
-    path.write_text(json.dumps(found), encoding="utf-8")
-    if peer == "marian" and "step" in new:
-        with HISTORY.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(report.history_line(found)) + "\n")
-
-
-def kept(threads: int) -> list[dict[str, Any]]:
-    """What is known of each peer, from this run or an earlier one."""
-    paths = [MEASURED / f"{peer}-{threads}.json" for peer in NAMES]
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
-
-
-def history() -> list[dict[str, Any]]:
-    lines = HISTORY.read_text(encoding="utf-8").splitlines() if HISTORY.exists() else []
-    return [json.loads(line) for line in lines]
+    return f"{__version__}, {commit}{'-dirty' if changed else ''}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The sizes that everybody has, sentences of those sizes, and the work that a training step on them is."""
 
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # who decodes without torch needs the sizes too
+    from torch import Tensor, nn
 
 VOCAB, EMBED, LAYERS, HEADS, FORWARD = 8000, 256, 3, 8, 1024
 MAX_LENGTH, LENGTH = 256, 16  # of a sentence: at most, and where it is made up
@@ -11,21 +13,25 @@ FIRST_WORD = 4  # the ids below it are special
 NEVER = -1e4  # the output bias of </s> in a model that must not end its answers: random weights would, at random
 
 
-def sources(sentences: int, length: int) -> Tensor:
+def sources(sentences: int, length: int) -> "Tensor":
     """(sentences, length) random words, the last one </s>."""
+    import torch
+
     src = torch.randint(FIRST_WORD, VOCAB, (sentences, length))
     src[:, -1] = END
     return src
 
 
-def targets(sentences: int, length: int) -> Tensor:
+def targets(sentences: int, length: int) -> "Tensor":
     """(sentences, length + 1) random words between <s> and </s>."""
+    import torch
+
     trg = torch.randint(FIRST_WORD, VOCAB, (sentences, length + 1))
     trg[:, 0], trg[:, -1] = START, END
     return trg
 
 
-def parameters(model: nn.Module) -> int:
+def parameters(model: "nn.Module") -> int:
     """Numbers that training changes; a table of fixed waves is none of them."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 

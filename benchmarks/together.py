@@ -1,8 +1,8 @@
 """One peer and ours in one process, in interleaved rounds, inside the peer's environment; prints JSON.
 
-    python -m benchmarks.together PEER [--figures step,epoch,loss,decode] [--threads N] [--rounds N] ...
+    python -m benchmarks.together PEER model|step|epoch|loss|decode [--threads N] [--rounds N] ...
 
-`run.py` starts it. A record holds the seconds of each side in each round, and how many tokens those were.
+`run.py` starts it. It prints a list of rows: the seconds of each side in each round, and how many tokens those were.
 """
 
 import argparse
@@ -10,9 +10,9 @@ import importlib
 import json
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
 
 import torch
@@ -37,19 +37,20 @@ from benchmarks.sizes import (
 from glassformer import Vocabularies, Vocabulary, open_dataset
 from glassformer.data import EncodedPairs, TokenBatches, batches_in_order, encode_in_memory, make_batch
 
+TIMED = 20  # batches of an epoch on each side, at least
 MATRIX = 1024  # rows and columns of the product that tells how fast this machine can be
 DECODED = ((1, 1), (32, 1), (128, 1), (32, 4))  # sentences at a time, beam
 EVALUATE_EVERY = 50  # updates, on the way to a validation loss
 PEAK_RATE, WARMUP = 1e-3, 400  # of the same way
 
 Pairs = tuple[Tensor, Tensor]
-Record = dict[str, Any]
+Row = dict[str, Any]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer")
-    parser.add_argument("--figures", default="step,decode")
+    parser.add_argument("figure", choices=("model", "step", "epoch", "loss", "decode"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=4096)
@@ -57,12 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    comparison = Comparison(options)
-    figures: dict[str, Callable[[], Iterator[Record]]] = {
-        "step": comparison.step, "epoch": comparison.epoch, "loss": comparison.loss, "decode": comparison.decode,
-    }  # fmt: skip
-    records = [record for name in options.figures.split(",") if name for record in figures[name]()]
-    print(json.dumps({**comparison.about(), "records": records}))
+    print(json.dumps([*getattr(Comparison(options), options.figure)()]))
 
 
 class Comparison:
@@ -73,19 +69,22 @@ class Comparison:
         self.peer: Peer = importlib.import_module(f"benchmarks.peers.{options.peer}").PEER
         self.ours = Glassformer(self.peer.alike)
 
-    def about(self) -> Record:
-        """Who was measured. Raises AssertionError where the parameters differ by more than what is explained."""
-        about: Record = {
-            "title": self.peer.title, "package": self.peer.package, "version": version(self.peer.package),
-            "torch": torch.__version__, "alike": self.peer.alike, "beside": self.peer.beside,
-            "remarks": self.peer.remarks, "trains": self.peer.trains, "parameters": parameters(self.ours.model(0.0)),
-        }  # fmt: skip
+    def model(self) -> Iterator[Row]:
+        """Who is measured. Raises AssertionError where the parameters differ by more than what is explained."""
+        own = parameters(self.ours.model(0.0))
         if self.peer.trains:
             theirs = parameters(self.peer.model(0.0))
-            assert theirs == about["parameters"] + sum(self.peer.beside.values()), (theirs, about)
-        return about
+            assert theirs == own + sum(self.peer.beside.values()), (theirs, own, self.peer.beside)
+        else:
+            theirs = own
+            self.peer.decoder(self.ours.decoder())  # writes the folder that benchmarks.alone opens
+        yield {
+            "title": self.peer.title, "version": f"{self.peer.package} {version(self.peer.package)}",
+            "torch": torch.__version__, "trains": self.peer.trains, "parameters": {"ours": own, "theirs": theirs},
+            "beside": self.peer.beside, "alike": self.peer.alike, "remarks": self.peer.remarks,
+        }  # fmt: skip
 
-    def step(self) -> Iterator[Record]:
+    def step(self) -> Iterator[Row]:
         """One training step on the same tensors, in each precision that this machine is fast in."""
         if not self.peer.trains:
             return
@@ -100,12 +99,12 @@ class Comparison:
                 "matrix": lambda matrix=matrix: matrix @ matrix,
             }
             yield {
-                "figure": "step", "what": precision, "tokens": sentences * LENGTH,
+                "what": precision, "tokens": sentences * LENGTH,
                 "flops": training_flops(sentences, LENGTH, LENGTH), "matrix_flops": 2.0 * MATRIX**3,
                 "seconds": interleaved(works, self.options.rounds, self.clock),
             }  # fmt: skip
 
-    def decode(self) -> Iterator[Record]:
+    def decode(self) -> Iterator[Row]:
         """Answers of forced length; where the peer takes our weights, float32 must give the same answers."""
         whole = self.ours.decoder()
         read = torch.randn(8192, MATRIX)  # more than a processor's cache holds: how fast weights come from memory
@@ -126,33 +125,43 @@ class Comparison:
                 if sentences == 1:
                     works["reading"] = lambda: read @ read[0]
                 yield {
-                    "figure": "decode", "what": f"{kind}, {sentences} at a time, {search(beam)}",
+                    "what": f"{kind}, {sentences} at a time, {search(beam)}",
                     "tokens": sentences * LENGTH, "bytes": weights_per_token(kind), "read": 4 * read.numel(),
                     "seconds": interleaved(works, self.options.rounds, self.clock),
                 }  # fmt: skip
 
-    def epoch(self) -> Iterator[Record]:
-        """One epoch of Multi30k, each with its own batches: some of them are timed, and the rest taken to be alike."""
+    def epoch(self) -> Iterator[Row]:
+        """One epoch of Multi30k, each with its own batches: some of them are timed, and the rest taken to be alike.
+
+        Beside it, the seconds that our loader takes for all of its batches.
+        """
         if not self.peer.has_batches:
             return
         pairs, _ = multi30k()
-        both = self.own_batches(pairs)
-        ours, theirs = self.trainings(precisions()[-1])
-        spent: dict[str, list[float]] = {"ours": [], "theirs": []}
-        for number in range(self.options.rounds + 1):
-            for side, training in (("ours", ours), ("theirs", theirs)):
-                batch = both[side][number * len(both[side]) // (self.options.rounds + 1)]
-                for_one = seconds(lambda t=training, b=batch: t.step(*b, RATE), self.clock) / padded(batch)
-                if number:  # the first step is a warm-up
-                    spent[side].append(for_one * sum(map(padded, both[side])))
+        both, precision = self.own_batches(pairs), precisions()[-1]
+        whole = {side: sum(map(padded, batches)) for side, batches in both.items()}
+        timed = {side: spread_out(batches, self.options.rounds) for side, batches in both.items()}
+        trainings = dict(zip(("ours", "theirs"), self.trainings(precision), strict=True))
+        spent: dict[str, list[float]] = {side: [] for side in trainings}
+        for side, training in trainings.items():
+            training.step(*timed[side][0][0], RATE)  # not counted
+        for number in range(self.options.rounds):
+            taken = dict.fromkeys(trainings, 0.0)
+            for place in range(len(timed["ours"][number])):
+                for side in list(trainings)[:: 1 if place % 2 == 0 else -1]:
+                    step, batch = trainings[side].step, timed[side][number][place]
+                    taken[side] += seconds(lambda step=step, batch=batch: step(*batch, RATE), self.clock)
+            for side, batches in timed.items():
+                spent[side].append(taken[side] * whole[side] / sum(map(padded, batches[number])))
         useful = pairs.counts.src_tokens + pairs.counts.trg_tokens
         yield {
-            "figure": "epoch", "what": precisions()[-1], "tokens": pairs.counts.trg_tokens, "seconds": spent,
+            "what": precision, "tokens": pairs.counts.trg_tokens, "seconds": spent,
+            "loader": seconds(lambda: self.our_batches(pairs), self.clock), "timed": sum(map(len, timed["ours"])),
             "batches": {side: len(batches) for side, batches in both.items()},
-            "padded_over_useful": {side: sum(map(padded, batches)) / useful for side, batches in both.items()},
+            "padded_over_useful": {side: padding / useful for side, padding in whole.items()},
         }  # fmt: skip
 
-    def loss(self) -> Iterator[Record]:
+    def loss(self) -> Iterator[Row]:
         """Time and updates until a validation loss, each with its own batches and all else equal."""
         if not self.peer.has_batches:
             return
@@ -164,7 +173,7 @@ class Comparison:
         for side, peer, training in (("ours", self.ours, ours), ("theirs", self.peer, theirs)):
             found[side] = self.until(peer, training, both[side], judged)
         yield {
-            "figure": "loss", "what": f"{precisions()[-1]}, validation loss {self.options.to_loss}",
+            "what": f"{precisions()[-1]}, validation loss {self.options.to_loss}",
             "tokens": 0, "seconds": {side: [spent] for side, (spent, _, _) in found.items()},
             "updates": {side: updates for side, (_, updates, _) in found.items()},
             "reached": {side: reached for side, (_, _, reached) in found.items()},
@@ -188,15 +197,26 @@ class Comparison:
     def trainings(self, precision: str) -> tuple[Training, Training]:
         return self.ours.training(DROPOUT, precision), self.peer.training(DROPOUT, precision)
 
+    def our_batches(self, pairs: EncodedPairs) -> list[Pairs]:
+        """Those of one epoch, as our loader gives them."""
+        stream = TokenBatches(pairs, batch_tokens=self.options.tokens, seed=1, src_pad_id=PAD, trg_pad_id=PAD)
+        return [(batch.src, batch.trg) for batch in islice(stream, stream.batches_per_epoch)]
+
     def own_batches(self, pairs: EncodedPairs) -> dict[str, list[Pairs]]:
         """The batches of one epoch, ours and theirs."""
-        tokens = self.options.tokens
-        stream = TokenBatches(pairs, batch_tokens=tokens, seed=1, src_pad_id=PAD, trg_pad_id=PAD)
-        ours = [(batch.src, batch.trg) for batch, _ in zip(stream, range(stream.batches_per_epoch), strict=False)]
+        ours = self.our_batches(pairs)
         lengths = list(zip(pairs.src_lengths.tolist(), pairs.trg_lengths.tolist(), strict=True))
-        cuts = self.peer.batches(lengths, tokens, math.ceil(len(pairs) / len(ours)))
+        cuts = self.peer.batches(lengths, self.options.tokens, math.ceil(len(pairs) / len(ours)))
         random.Random(1).shuffle(cuts)
         return {"ours": ours, "theirs": [batch_of(pairs, rows) for rows in cuts]}
+
+
+def spread_out(batches: Sequence[Pairs], rounds: int) -> list[list[Pairs]]:
+    """The batches to be timed in each round: as many in each, `TIMED` in all, and lengths as the epoch has them."""
+    ordered = sorted(batches, key=lambda batch: batch[0].size(1) + batch[1].size(1))
+    count = rounds * math.ceil(TIMED / rounds)
+    chosen = [ordered[(2 * place + 1) * len(ordered) // (2 * count)] for place in range(count)]
+    return [chosen[number::rounds] for number in range(rounds)]
 
 
 def precisions() -> list[str]:

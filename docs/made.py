@@ -1,4 +1,4 @@
-"""What the makers of docs/cards.md and docs/mistakes.md share."""
+"""What the makers of pages share."""
 
 import re
 from collections.abc import Callable, Iterable

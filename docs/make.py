@@ -3,7 +3,10 @@
 import runpy
 from pathlib import Path
 
-MAKERS = ("make_confusions.py", "make_tour.py", "make_cards.py", "make_mistakes.py", "make_differences.py")
+MAKERS = (
+    "make_confusions.py", "make_tour.py", "make_cards.py", "make_mistakes.py", "make_differences.py", "make_runs.py",
+    "make_speed.py",
+)  # fmt: skip
 
 if __name__ == "__main__":
     for maker in MAKERS:

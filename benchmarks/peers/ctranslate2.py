@@ -2,25 +2,26 @@
 
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import ctranslate2
 import torch
 from torch import Tensor, nn
 
+from benchmarks.environments import EXPORTED
 from benchmarks.peers.peer import Peer
 from benchmarks.sizes import VOCAB
 from glassformer.data import Vocabularies, Vocabulary
 from glassformer.exchange.ctranslate2 import export, token_names
 
-FOLDER = Path(".cache") / "bench" / "exported"
-
 
 class CTranslate2(Peer):
     title = "CTranslate2"
     package = "ctranslate2"
-    remarks = ("The same weights as ours: its float32 answers are asserted to be ours.", "It only decodes.")
+    remarks = (
+        "The same weights as ours: its float32 answers are asserted to be ours.",
+        "It only decodes, and alone in a process it does so without torch.",
+    )
     trains = False
     kinds = ("float32", "int8")
 
@@ -31,12 +32,12 @@ class CTranslate2(Peer):
         self.ids = {name: number for number, name in enumerate(self.names)}
 
     def decoder(self, ours: nn.Module | None = None, kind: str = "float32") -> Any:
-        if ours is not None:
-            both = Vocabularies(self.vocabulary, self.vocabulary)
-            shutil.rmtree(FOLDER / kind, ignore_errors=True)
-            export(ours, both, FOLDER / kind, quantization=kind)
+        assert ours is not None, "it has no weights of its own"
+        folder, both = EXPORTED / kind, Vocabularies(self.vocabulary, self.vocabulary)
+        shutil.rmtree(folder, ignore_errors=True)
+        export(ours, both, folder, quantization=kind)
         threads = torch.get_num_threads()
-        return ctranslate2.Translator(str(FOLDER / kind), compute_type=kind, inter_threads=1, intra_threads=threads)
+        return ctranslate2.Translator(str(folder), compute_type=kind, inter_threads=1, intra_threads=threads)
 
     def answers(self, model: Any, src: Tensor, beam: int) -> Sequence[Sequence[int]]:
         sources = [[self.names[token] for token in row[:-1]] for row in src.tolist()]  # it adds </s> itself

@@ -32,6 +32,11 @@ class OpenNmtPy(Peer):
         f"Its batches are batch_type tokens, sorted within buckets of {BUCKET:,} pairs.",
     )
 
+    def __init__(self) -> None:
+        specials = [DefaultTokens.PAD, DefaultTokens.BOS, DefaultTokens.EOS, DefaultTokens.UNK]
+        words = (f"word{number}" for number in range(VOCAB - len(specials)))
+        self.words = pyonmttok.build_vocab_from_tokens([*specials, *words])
+
     def model(self, dropout: float) -> nn.Module:
         def embeddings() -> Embeddings:
             return Embeddings(EMBED, VOCAB, PAD, position_encoding=True, dropout=dropout)
@@ -59,10 +64,9 @@ class OpenNmtPy(Peer):
         return model.generator(decoded)
 
     def answers(self, model: nn.Module, src: Tensor, beam: int) -> Sequence[Sequence[int]]:
-        specials = [DefaultTokens.PAD, DefaultTokens.BOS, DefaultTokens.EOS, DefaultTokens.UNK]
-        words = pyonmttok.build_vocab_from_tokens([*specials, *(f"word{number}" for number in range(VOCAB - 4))])
+        vocabularies, length = {"src": self.words, "tgt": self.words}, src.size(1)
         translator = Translator(
-            model, {"src": words, "tgt": words}, beam_size=beam, min_length=src.size(1), max_length=src.size(1),
+            model, vocabularies, beam_size=beam, min_length=length, max_length=length,
             global_scorer=GNMTGlobalScorer(0.6, 0.0, "wu", "none"),
         )  # fmt: skip
         batch = {"src": src.unsqueeze(2), "srclen": (src != PAD).sum(dim=1)}

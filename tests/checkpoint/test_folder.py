@@ -120,7 +120,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_says_so(saved: Saved, limit: 
     before = {path.name: path.read_bytes() for path in saved.folder.iterdir()}
     with (
         small_disk(limit),
-        pytest.raises(UserError, match=r"could not be written: .*What was saved before is untouched"),
+        pytest.raises(UserError, match=r"could not be written: .*What was there before is untouched"),
     ):
         save(saved.folder, saved.model, saved.vocabularies, saved.config)
     assert {path.name: path.read_bytes() for path in saved.folder.iterdir()} == before

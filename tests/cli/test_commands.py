@@ -4,10 +4,12 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from glassformer.checkpoint import load, save
 from glassformer.data import DataSet
 from tests.cli.conftest import Cli
 
@@ -87,14 +89,16 @@ def test_the_device_is_announced_in_one_line(cli: Cli) -> None:
         (["masks", "a b c", "--pad-to", "2"], "pad_to=2 is less than"),
         (["masks", "a", "--device", "abacus"], "--device abacus cannot be used here"),
         (["train", "pronunce"], "unknown run 'pronunce'. Did you mean pronounce"),
-        (["train", "reverse", "--embed-sise", "8"], "Did you mean embed_size"),
+        (["train", "reverse", "--embed-sise", "8"], "Did you mean --embed-size"),
         (["train", "reverse", "--embed-size", "many"], "embed_size='many' does not fit"),
         (["train", "reverse", "--heads", "7", "--dry-run"], "heads=7 does not divide embed_size=64"),
-        (["train", "reverse", "--embed-size"], "--embed-size needs a value"),
         (["train"], "name a run"),
         (["train", "--src", "x.txt"], "--src and --trg go together"),
         (["train", "reverse", "--resume", "--out", "nowhere"], "holds no checkpoint to resume"),
         (["translate", "nowhere"], "nowhere"),
+        (["train", "reverse", "--dryrun"], "Did you mean --dry-run"),
+        (["train", "reverse", "--thread", "1"], "Did you mean --threads"),
+        (["train", "reverse", "--embed-size"], "--embed-size needs a value"),
         (["evaluate", "nowhere"], "nowhere"),
         (["shapes", "nowhere", "a"], "nowhere"),
     ],
@@ -153,6 +157,19 @@ def test_translate_from_file_to_file(cli: Cli, trained: Path, tmp_path: Path) ->
     assert (tmp_path / "out").read_text().count("\n") == 2
 
 
+def test_translate_never_writes_over_its_own_text_and_names_a_place_that_is_not_there(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "in"
+    text.write_text("a b c\n")
+    for place, part in ((text, "would be lost"), (tmp_path / "no" / "out", "cannot be written: No such file")):
+        answer = cli("translate", str(trained), "-i", str(text), "-o", str(place))
+        assert answer.code == 2
+        assert part in answer.err
+        assert "Traceback" not in answer.err
+    assert text.read_text() == "a b c\n"
+
+
 def test_translate_as_json_gives_scores(cli: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a b\n"))
     answer = cli("translate", str(trained), "--json", "--n-best", "2")
@@ -160,6 +177,20 @@ def test_translate_as_json_gives_scores(cli: Cli, trained: Path, monkeypatch: py
     assert found["source"] == "a b"
     assert len(found["hypotheses"]) == 2
     assert found["hypotheses"][0]["score"] >= found["hypotheses"][1]["score"]
+
+
+def test_several_answers_are_looked_for_with_the_models_own_beam(
+    cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load(trained)
+    wide = replace(loaded.config, decoding=loaded.config.decoding | {"beam": 6})
+    save(tmp_path / "wide", loaded.model, loaded.vocabularies, wide)
+    answers = []
+    for more in ([], ["--beam", "6"], ["--beam", "2"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("a b c d e f g h\n"))
+        answers.append(cli("translate", str(tmp_path / "wide"), "--n-best", "2", *more).out)
+    assert answers[0] == answers[1]
+    assert answers[0] != answers[2], "a narrow beam finds others here"
 
 
 def test_streaming_gives_the_same_text(cli: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +218,9 @@ def test_resume_goes_on_from_the_saved_step(cli: Cli, tmp_path: Path, trained: P
     assert cli("train", "reverse", "--out", folder, "--resume", "--max-steps", "15").code == 0
     steps = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert max(step["step"] for step in steps) == 15
+    refused = cli("train", "sort", "--out", folder, "--resume")
+    assert refused.code == 2
+    assert "holds a run of reverse, not of sort" in refused.err
 
 
 def test_your_own_two_files_train(cli: Cli, tmp_path: Path, trained: Path) -> None:

@@ -166,12 +166,17 @@ KINDS = [("bpe", "bpe"), ("characters", "characters"), ("symbols", "symbols")]
 def test_the_parts_of_a_stream_make_the_whole_answer(kinds: tuple[str, str], choices: dict[str, Any]) -> None:
     one = translator(kinds, **choices)
     longest = 0
-    for text in [*sentences(12), "", " "]:
-        parts = list(one.stream(text))
-        assert "".join(parts) == one.translate([text])[0]
+    for place, text in enumerate([*sentences(12), "", " "]):
+        parts = list(one.stream(text, place))
+        assert "".join(parts) == one.translate([text], place)[0]
         assert all(parts)
         longest = max(longest, len(parts))
     assert longest > 1
+
+
+def test_a_text_too_long_to_stream_is_named_by_its_place(bpe: Translator) -> None:
+    with pytest.raises(UserError, match=r"text 3 .* but the model reads at most"):
+        list(bpe.stream("ein Hund " * 500, 2))
 
 
 def test_a_beam_cannot_be_streamed(bpe: Translator) -> None:

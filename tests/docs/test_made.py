@@ -5,14 +5,29 @@ import re
 import pytest
 
 from glassformer.learn.course import bank, course
+from glassformer.runs.named import RUNS, TRANSLATION_RUNS
 from tests.docs.makers import maker
 from tests.docs.pages import read
 
+PAGES = {
+    "cards": "cards.md",
+    "mistakes": "mistakes.md",
+    "differences": "differences.md",
+    "runs": "guides/runs.md",
+    "speed": "speed.md",
+}
 
-@pytest.mark.parametrize("name", ["cards", "mistakes", "differences"])
+
+@pytest.mark.parametrize("name", PAGES)
 def test_the_page_is_what_its_maker_makes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: str = maker(f"make_{name}", monkeypatch).page()
-    assert made == read(f"{name}.md"), f"docs/{name}.md is stale: run python docs/make_{name}.py"
+    assert made == read(PAGES[name]), f"docs/{PAGES[name]} is stale: run python docs/make_{name}.py"
+
+
+def test_every_named_run_has_its_row_and_its_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = read("guides/runs.md")
+    for name in (*RUNS, *TRANSLATION_RUNS):
+        assert len(re.findall(rf"^(?:\||##) .*\b{name}\b(?!-)", page, flags=re.MULTILINE)) == 2, name
 
 
 def test_every_follow_up_is_a_card_with_its_rubric_folded() -> None:
@@ -39,5 +54,4 @@ def test_every_thread_in_a_source_is_a_link() -> None:
 
 def test_the_makers_of_all_made_pages_are_run_by_make_docs(monkeypatch: pytest.MonkeyPatch) -> None:
     makers = maker("make", monkeypatch).MAKERS
-    names = ("confusions", "tour", "cards", "mistakes", "differences")
-    assert set(makers) == {f"make_{name}.py" for name in names}
+    assert set(makers) == {f"make_{name}.py" for name in ("confusions", "tour", *PAGES)}

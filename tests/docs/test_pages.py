@@ -1,13 +1,17 @@
 """What the pages say runs, and where they point there is something."""
 
+import inspect
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer.main
 
 import glassformer
+from glassformer.cli.look import look
 from glassformer.cli.main import app
 from glassformer.runs.named import named_recipe
 from glassformer.runs.recipe import settings
@@ -29,6 +33,14 @@ def test_the_python_of_a_page_runs_from_top_to_bottom_and_prints_what_it_says(
     said = capsys.readouterr().out
     for promised in re.findall(r"^print\(.*\)  # (.*)", "\n".join(code), flags=re.MULTILINE):
         assert promised in said
+
+
+@pytest.mark.slow
+def test_the_program_of_several_processes_answers_in_order(tmp_path: Path) -> None:
+    (program,) = [block for block in blocks(read("guides/serve.md"), "python") if block.startswith("# many.py")]
+    (tmp_path / "many.py").write_text(program, encoding="utf-8")
+    done = subprocess.run([sys.executable, "many.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "['e d c b a']\n['g f e d', 'g e c a']\n"
 
 
 def test_most_pages_show_code_that_runs() -> None:
@@ -82,7 +94,7 @@ def check(line: str) -> None:
         return
     if command.name == "train":
         words = without_settings(words)
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+    known = {option for each in command.params for option in [*each.opts, *each.secondary_opts]} | {"--help", "-h"}
     for word in words:
         assert not re.match("--?[a-z]", word) or word in known, f"no such option: {word}"
     _, left, _ = command.make_parser(context).parse_args(words)
@@ -135,6 +147,14 @@ def test_the_pages_speak_of_files_that_exist() -> None:
         for path in re.findall(r"`((?:tests|examples|src|docs)/[\w/.-]+)`", read(name)):
             made_later = path == "docs/tour.ipynb"
             assert made_later or (ROOT / path).exists(), f"{name} speaks of {path}"
+
+
+def test_the_page_of_a_model_has_as_many_rooms_as_is_said() -> None:
+    rooms = re.search(r"const ROOMS = \[(.*?)\]", (ROOT / "src/glassformer/look/page/main.js").read_text("utf-8"))
+    assert rooms
+    assert len(rooms[1].split(",")) == 10
+    for said in (inspect.getdoc(look), read("guides/look.md"), (ROOT / "CHANGELOG.md").read_text("utf-8")):
+        assert "ten rooms" in (said or "").lower()
 
 
 def test_every_public_name_is_in_the_reference() -> None:

@@ -35,7 +35,7 @@ def test_the_origins_weights_become_a_model_that_translates(cli: Cli, origin_fil
     assert answer.code == 0, answer.err
     assert f"and {len(torch.load(origin_file)) - 6} more: --verbose" in answer.out
     assert "note: a source of padding alone" in answer.out
-    assert "measured: logits of 8 random sentences by the source's own formulas" in answer.out
+    assert "measured: logits of 8 random sentences by the source's own formulas, with the options as" in answer.out
     assert "wrote" in answer.out
     assert "(glassformer, from origin)" in answer.out
     (tmp_path / "in").write_text("5 6 7\n")
@@ -90,7 +90,8 @@ def test_torch_is_seen_from_its_names(cli: Cli, tmp_path: Path) -> None:
         (["origin.pt", "out", *IDS, "--names", "encoder"], "--names 'encoder' does not fit: write part=name"),
         (["origin.pt", "out", *IDS, "--norm", "pre"], "--norm was given, and a model from origin has no choice there"),
         (["other.pt", "out", *IDS], "looks like none of the formats that are read"),
-        (["nowhere.pt", "out", *IDS], "nowhere.pt is no file"),
+        (["nowhere.pt", "out", *IDS], "nowhere.pt is no file and no folder here. As a model's name: unknown model"),
+        (["torch.pt", "out", *IDS, *TORCH, "--leave", "mask"], "unknown tensor of torch.pt in --leave 'mask'"),
         (["full", "out", *IDS], "looks like none of the formats that are read"),
         (["torch.pt", "out", *IDS, *TORCH, "--norm", "past"], "unknown --norm 'past'. Did you mean post"),
         (["torch.pt", "out", *IDS, *TORCH, "--heads", "5"], "heads=5 does not divide embed_size=12"),

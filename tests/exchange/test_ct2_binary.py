@@ -254,7 +254,7 @@ def refused(folder: Path, match: str) -> None:
         ("decoder/something", torch.ones(2), "has the tensor 'decoder/something', for which this model has no place"),
         ("encoder/num_heads", torch.tensor(5, dtype=torch.int16), "heads=5 does not divide embed_size=12"),
         ("decoder/num_heads", torch.ones(2, dtype=torch.int16), "is no number"),
-        ("encoder/embeddings_0/weight", torch.full((13, 12), float("nan")), "not a number"),
+        ("encoder/embeddings_0/weight", torch.full((13, 12), float("nan")), "holds NaN or infinity"),
         ("encoder/embeddings_0/weight", torch.ones(13, 12, dtype=torch.int8), "no 'encoder/embeddings_0/weight_scale'"),
         ("encoder/embeddings_1/weight", torch.ones(13, 12), "several features of each source word"),
     ],

@@ -140,6 +140,17 @@ def test_what_our_model_lacks_is_refused_by_name(parts: Any, match: str, tmp_pat
         read(tmp_path)
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_half_precision_gives_the_model_of_the_same_numbers_in_float32(half: torch.dtype, tmp_path: Path) -> None:
+    write_folder(tmp_path, {}, {}, {})
+    weights = torch.load(tmp_path / "best.ckpt", weights_only=True)["model_state"]
+    weights = {name: tensor.to(half) for name, tensor in weights.items()}
+    torch.save({"model_state": weights}, tmp_path / "best.ckpt")
+    torch.save({"model_state": {name: tensor.float() for name, tensor in weights.items()}}, tmp_path / "float.ckpt")
+    ours, expected = (read(path).model.state_dict() for path in (tmp_path, tmp_path / "float.ckpt"))
+    assert all(torch.equal(ours[name], expected[name]) for name in expected)
+
+
 def test_a_config_is_maps_in_maps() -> None:
     text = 'a:\n  b: "x # y"\n  c: # why\n    d: 1 # how\n\n    e: off\nf: null\ng: {}\n'
     assert parse_yaml(text) == {"a": {"b": "x # y", "c": {"d": "1", "e": False}}, "f": None, "g": {}}

@@ -61,3 +61,11 @@ def test_without_the_library_it_says_that_nothing_was_measured(
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
     assert "not installed" in beside_library("ctranslate2", ct2_folder, imported)
     assert "nothing" in beside_library("joeynmt", ct2_folder, imported)
+
+
+def test_a_file_that_the_library_would_not_open_is_said(ct2_folder: Path) -> None:
+    imported = ct2_binary.read(ct2_folder / "model.bin")
+    assert "by CTranslate2" in beside_library("ctranslate2", ct2_folder / "model.bin", imported)
+    (ct2_folder / "model.bin").rename(ct2_folder / "old.bin")
+    said = beside_library("ctranslate2", ct2_folder / "old.bin", imported)
+    assert said == "nothing: old.bin was named, and ctranslate2 is asked about the folder's model.bin alone."

@@ -106,6 +106,7 @@ def answers(imported: Imported, src: Tensor) -> list[list[int]]:
     return [several[0].ids for several in beam_search(imported.model, src, trg.start_id, trg.end_id, config)]
 
 
+TEXTS = sentences(6)
 OURS: list[dict[str, Any]] = [
     dict(positions="sinusoidal"),
     dict(positions="sinusoidal", tie_embeddings="two-way", scale_embeddings=True, activation="gelu", dropout=0.1),
@@ -118,7 +119,7 @@ OURS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("choices", OURS, ids=str)
 def test_our_models_have_the_same_logits_and_translate_the_same_there(choices: dict[str, Any], tmp_path: Path) -> None:
     ours = float_model(**choices)
-    export(ours, VOCABULARIES, tmp_path / "out", forbidden_ids=[5])
+    export(ours, VOCABULARIES, tmp_path / "out", decoding=DecodingConfig(forbidden_ids=(5,)))
     theirs = transformers.MarianMTModel.from_pretrained(tmp_path / "out").eval()
     src, trg = small_batch()
     with torch.no_grad():
@@ -138,15 +139,30 @@ def test_our_models_have_the_same_logits_and_translate_the_same_there(choices: d
 
 def test_a_round_trip_through_their_folder_keeps_every_number(tmp_path: Path) -> None:
     ours = float_model(positions="sinusoidal", tie_embeddings="two-way")
-    export(ours, VOCABULARIES, tmp_path / "out", forbidden_ids=[5])
+    decoding = DecodingConfig(beam=4, length_penalty=0.0, forbidden_ids=(5,))
+    export(ours, VOCABULARIES, tmp_path / "out", decoding=decoding)
     back = read(tmp_path / "out")
     assert back.vocabularies.trg.to_json() == VOCABULARIES.trg.to_json()
     assert back.decoding["forbidden_ids"] == [PAD, VOCABULARIES.trg.start_id, 5]
+    assert (back.decoding["beam"], back.decoding["length_penalty"]) == (4, 0.0)
     src, trg = small_batch(sentences=1)
     assert torch.allclose(back.model(src, trg), ours(src, trg), rtol=0, atol=1e-5)
     export(back.model, back.vocabularies, tmp_path / "again")  # the waves are known again
     weights = [load_file(tmp_path / name / "model.safetensors") for name in ("out", "again")]
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+
+
+def test_a_beam_goes_along_and_finds_the_same_there(tmp_path: Path) -> None:
+    ours, decoding = float_model(positions="sinusoidal"), DecodingConfig(beam=3, length_penalty=0.0, max_ratio=5.0)
+    export(ours, VOCABULARIES, tmp_path / "out", decoding=decoding)
+    theirs = transformers.MarianMTModel.from_pretrained(tmp_path / "out").eval()
+    src, trg = VOCABULARIES
+    for text, answer in zip(TEXTS, Translator(ours, VOCABULARIES, decoding).hypotheses(TEXTS), strict=True):
+        ids = theirs.generate(torch.tensor([[*src.encode(text), src.end_id]]))[0].tolist()
+        assert [number for number in ids if number not in (trg.pad_id, trg.start_id, trg.end_id)] == answer[0].tokens
+    export(ours, VOCABULARIES, tmp_path / "default", decoding=DecodingConfig(beam=3))
+    search = json.loads((tmp_path / "default" / "generation_config.json").read_text())
+    assert search["length_penalty"] == pytest.approx(0.4 * DecodingConfig().length_penalty)
 
 
 def test_what_marian_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ def test_targets_that_begin_with_padding_are_read_as_over_there(tmp_path: Path) 
     torch.testing.assert_close(*both(theirs, found.model, src, trg), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_half_precision_gives_the_model_of_the_same_numbers_in_float32(half: torch.dtype, tmp_path: Path) -> None:
+    weights = {name: tensor.to(half) for name, tensor in origin_model().state_dict().items()}
+    torch.save(weights, tmp_path / "half.pt")
+    torch.save({name: tensor.float() for name, tensor in weights.items()}, tmp_path / "float.pt")
+    ours, expected = (origin.read(tmp_path / name, Facts(**IDS)).model.state_dict() for name in ("half.pt", "float.pt"))
+    assert all(torch.equal(ours[name], expected[name]) for name in expected)
+
+
 def test_every_tensor_is_said_to_become_something(tmp_path: Path) -> None:
     theirs = origin_model()
     names = imported(theirs, tmp_path).names
@@ -104,5 +113,13 @@ def test_missing_and_unexpected_tensors_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no tensor 'decoder.layers.1.norm.bias'"):
         origin.read(tmp_path / "a.pt", Facts(**IDS))
     torch.save(weights | {"decoder.gate.weight": torch.ones(3)}, tmp_path / "b.pt")
-    with pytest.raises(UserError, match=r"'decoder.gate.weight', for which this model has no place"):
+    with pytest.raises(UserError, match=r"'decoder.gate.weight', for which this model has no place.*--leave decoder.g"):
         origin.read(tmp_path / "b.pt", Facts(**IDS))
+
+
+def test_a_number_that_is_none_is_named(tmp_path: Path) -> None:
+    theirs = origin_model()
+    with torch.no_grad():
+        theirs.decoder.fc_out.bias[3] = float("nan")
+    with pytest.raises(UserError, match=r"'decoder.fc_out.bias' holds NaN or infinity"):
+        imported(theirs, tmp_path)

@@ -29,8 +29,9 @@ def test_both_kinds_of_file_give_the_same_tensors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["model_state_dict", "state_dict", "model"])
 def test_the_weights_of_a_training_checkpoint_are_found(key: str, tmp_path: Path) -> None:
-    path = saved({"epoch": 3, "optimizer": {"lr": 0.1}, key: WEIGHTS}, tmp_path)
-    assert read_tensors(path).keys() == WEIGHTS.keys()
+    for name in ("model.pt", "model.pth.tar"):
+        path = saved({"epoch": 3, "optimizer": {"lr": 0.1}, key: WEIGHTS}, tmp_path, name)
+        assert read_tensors(path).keys() == WEIGHTS.keys()
 
 
 def test_another_key_is_told(tmp_path: Path) -> None:
@@ -67,8 +68,6 @@ def test_a_program_in_the_file_does_not_run(tmp_path: Path, monkeypatch: pytest.
     [
         ([torch.ones(2)], "holds a list, and not tensors by name"),
         ({}, "holds no tensors by name"),
-        ({"a": torch.tensor([1.0, float("nan")])}, "'a' holds NaN or infinity"),
-        ({"a": torch.tensor([float("inf")])}, "'a' holds NaN or infinity"),
         ({"a": torch.ones(2, dtype=torch.complex64)}, "'a' has the dtype torch.complex64"),
         ({"a": torch.ones(0, 3)}, r"'a' is empty: its shape is \[0, 3\]"),
         ({"a": torch.eye(2).to_sparse()}, "'a' is not an ordinary tensor"),

@@ -27,6 +27,9 @@ MODELS: list[dict[str, Any]] = [
 ]
 
 
+PAD_ID = torch.tensor(PAD)
+
+
 def imported(weights: dict[str, Tensor], folder: Path, **facts: Any) -> Imported:
     torch.save(weights, folder / "model.pt")
     return torch_nn.read(folder / "model.pt", Facts(**facts))
@@ -165,6 +168,22 @@ def test_what_goes_out_comes_back_as_it_was(choices: dict[str, Any], tmp_path: P
     ).model  # fmt: skip
     src, trg = small_batch()
     assert torch.equal(back(src, trg), model(src, trg))
+
+
+def test_what_is_told_to_compute_nothing_is_left_out_and_said(tmp_path: Path) -> None:
+    theirs = torch_model()
+    weights = theirs.state_dict()
+    weights |= {"causal_mask": torch.full((9, 9), float("-inf")).triu(1), "transformer.encoder.layers.0.steps": PAD_ID}
+    with pytest.raises(UserError, match=r"'causal_mask' and 1 more, for which.*leave it out: --leave causal_mask"):
+        imported(weights, tmp_path, **told())
+    left = ("causal_mask", "transformer.encoder.layers.0.steps")
+    found = imported(weights, tmp_path, **told(), leave=left)
+    assert all(found.names[name] == "left out, as --leave says" for name in left)
+    src, trg = small_batch()
+    words = (trg != PAD).unsqueeze(-1)
+    torch.testing.assert_close(found.model(src, trg) * words, theirs(src, trg) * words, rtol=0, atol=1e-12)
+    with pytest.raises(UserError, match=r"unknown tensor of .* in --leave 'causal'. Did you mean causal_mask"):
+        imported(weights, tmp_path, **told(), leave=("causal",))
 
 
 def test_the_way_out_loads_into_torchs_own_module(tmp_path: Path) -> None:

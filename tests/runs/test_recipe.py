@@ -35,6 +35,8 @@ def test_every_setting_can_be_changed_by_its_name_as_text() -> None:
         ("max_minutes", "2.5", 2.5),
         ("betas", "0.8, 0.9", (0.8, 0.9)),
         ("decoding_beam", "4", 4),
+        ("scores", "exact, per", ("exact", "per")),
+        ("scores", "none", None),
     ],
 )
 def test_text_becomes_the_settings_type(name: str, text: str, value: object) -> None:
@@ -68,6 +70,11 @@ def test_a_misspelt_setting_is_answered_with_near_names() -> None:
 def test_a_value_of_the_wrong_type_is_named(name: str, text: str) -> None:
     with pytest.raises(UserError, match=f"{name}='{text}' does not fit"):
         changed(named_recipe("reverse"), {name: text})
+
+
+def test_at_least_one_validation_sentence_is_decoded() -> None:
+    with pytest.raises(UserError, match="valid_sentences=0 is too small"):
+        changed(named_recipe("reverse"), {"valid_sentences": "0"})
 
 
 def test_a_recipe_survives_being_written_down() -> None:

@@ -125,7 +125,7 @@ def test_the_mean_of_the_last_checkpoints_is_taken_if_it_is_no_worse(
 def test_patience_counts_evaluations_without_a_better_score(tmp_path: Path) -> None:
     reason = scored_trainer(tmp_path, [3, 2, 4, 4, 1, 9], patience=2, max_steps=100).train()
     assert (reason.kind, reason.step) == ("patience", 5)
-    assert "step-00000003" in reason.message
+    assert "step-00000004" in reason.message, "of equal scores the later one"
 
 
 def test_a_run_without_evaluation_ends_with_the_mean_of_its_last_checkpoints(tmp_path: Path) -> None:
@@ -146,6 +146,26 @@ def test_a_best_checkpoint_that_broke_is_replaced_by_the_newest_with_a_warning(t
     trainer.callbacks = [*trainer.callbacks, Breaker()]
     with pytest.warns(UserWarning, match="The newest checkpoint is taken instead of the best"):
         assert "step-00000003" in trainer.train().message
+
+
+def test_the_mean_leaves_out_a_damaged_checkpoint(tmp_path: Path) -> None:
+    class Breaker(Callback):
+        def on_step(self, report: StepReport) -> None:
+            if report.step == 4:
+                (tmp_path / "checkpoints" / "step-00000003" / "model.safetensors").write_bytes(b"cut")
+
+    trainer = scored_trainer(tmp_path, [1] * 5, save_every=1, average_last=3, max_steps=4)
+    trainer.callbacks = [*trainer.callbacks, Breaker()]
+    assert "the mean of the last 2 checkpoints" in trainer.train().message
+    whole = [read_weights(tmp_path / "checkpoints" / f"step-{step:08}") for step in (2, 4)]
+    for name, tensor in read_weights(tmp_path / "model").items():
+        assert torch.allclose(tensor, sum(weights[name] for weights in whole) / 2, atol=1e-7)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_the_first_update(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be made: Not a directory"):
+        small_trainer(tmp_path / "file").train()
 
 
 def ticking(seconds: float) -> Iterator[float]:

@@ -1,9 +1,9 @@
 """A folder that is whole or absent, whatever happens while it is written.
 
-The files are written into a temporary folder beside the place, a manifest with their sizes and SHA-256 last; files
-and folder are flushed to the disk, and only then does the folder get its name. A process killed at any moment leaves
-the old folder, or the new one, and perhaps a hidden leftover that `sweep` clears. What is to be deleted gets another
-name first, so that nothing half deleted looks like a checkpoint.
+The files are written into a temporary folder beside the place, those of a checkpoint with a manifest of their sizes and
+SHA-256; files and folder are flushed to the disk, and only then does the folder get its name. A process killed at any
+moment leaves the old folder, or the new one, and perhaps a hidden leftover that `sweep` clears. What is to be deleted
+gets another name first, so that nothing half deleted looks like a checkpoint.
 """
 
 import glob
@@ -11,7 +11,8 @@ import hashlib
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -59,32 +60,47 @@ class Manifest:
 def write_folder(folder: Path, files: Mapping[str, Callable[[Path], object]]) -> None:
     """Write `files` (name -> a function that writes it) as one whole folder, in place of the checkpoint there before.
 
-    Raises UserError when the disk is full or may not be written to, with what was there before untouched; and when
-    the folder holds anything but a checkpoint, because it would be lost.
+    Raises UserError as `whole_folder` does, and when the folder holds anything but a checkpoint, because it would be
+    lost.
+    """
+    with whole_folder(folder, _refuse_to_lose) as working:
+        seals = {}
+        for name, write in files.items():
+            write(working / name)
+            seals[name] = _seal(working / name)
+        (working / MANIFEST).write_text(as_json(asdict(Manifest(FORMAT, seals))), encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def whole_folder(folder: Path, refuse_to_lose: Callable[[Path], None]) -> Iterator[Path]:
+    """A hidden folder to write files into; when the block has ended well it takes the place of `folder`.
+
+    `refuse_to_lose` looks at what is there before, and raises UserError where it must stay. Raises UserError when the
+    disk is full or may not be written to. Whatever is raised leaves what was there before untouched, and nothing else.
     """
     folder = folder.resolve()
     working, replaced = (folder.with_name(prefix + folder.name) for prefix in (WORKING, REPLACED))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep(folder.parent, glob.escape(folder.name))
-        _refuse_to_lose(folder)
+        refuse_to_lose(folder)
         working.mkdir()
-        seals = {}
-        for name, write in files.items():
-            write(working / name)
-            seals[name] = _seal(working / name)
-        (working / MANIFEST).write_text(as_json(asdict(Manifest(FORMAT, seals))), encoding="utf-8", newline="\n")
-        _flush(working / MANIFEST)
+        yield working
+        for file in working.iterdir():
+            file.chmod(working.stat().st_mode & 0o666)  # as the umask says; safetensors writes 0600
+            _flush(file)
         _flush(working)
         if folder.exists():
             folder.rename(replaced)
         working.rename(folder)
         _flush(folder.parent)
-    except (OSError, SafetensorError) as error:
+    except (Exception, KeyboardInterrupt) as error:
         sweep(folder.parent, glob.escape(folder.name))
+        if not isinstance(error, (OSError, SafetensorError)):
+            raise
         cause = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UserError(
-            f"the checkpoint {folder} could not be written: {cause}. What was saved before is untouched. "
+            f"{folder} could not be written: {cause}. What was there before is untouched. "
             "Make room, or choose another place, and try again."
         ) from error
     shutil.rmtree(replaced, ignore_errors=True)
@@ -181,8 +197,6 @@ def _names(folder: Path) -> set[str]:
 
 
 def _seal(path: Path) -> Seal:
-    path.chmod(path.parent.stat().st_mode & 0o666)  # as the umask says; safetensors writes 0600
-    _flush(path)
     return Seal(path.stat().st_size, _sha256(path))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from glassformer.errors import UserError
 
@@ -57,7 +58,7 @@ def use_machine(device: str, threads: int | None, *, processes: int = 1) -> "tor
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.zeros(1, device=chosen).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
@@ -70,20 +71,26 @@ def use_machine(device: str, threads: int | None, *, processes: int = 1) -> "tor
     return chosen
 
 
-def open_model(model: str | Path, device: "torch.device") -> "Loaded":
-    """Load a trained model, by its folder or its shipped name, with its warnings as plain lines."""
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """What the block warns of, each once and as a line of its own."""
     import warnings
-
-    from glassformer.checkpoint import load
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
+        yield
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        err.print(f"[yellow]warning:[/] {escape(message)}")
+
+
+def open_model(model: str | Path, device: "torch.device") -> "Loaded":
+    """Load a trained model, by its folder or its shipped name, ready to answer."""
+    from glassformer.checkpoint import load
+
+    with plain_warnings():
         loaded = load(model, device=device)
-    for warning in caught:
-        err.print(f"[yellow]warning:[/] {warning.message}")
     if fault := loaded.config.run.get("fault"):
         err.print(f"[yellow]note:[/] it was trained with the fault {fault}; here it computes without it.")
-    loaded.model.eval()
     return loaded
 
 

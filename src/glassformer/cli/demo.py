@@ -1,5 +1,6 @@
 """`glassformer demo`: from nothing to a trained Transformer that one can look into."""
 
+import os
 import random
 import sys
 from itertools import count
@@ -37,6 +38,7 @@ def demo(
     machine = use_machine(device, threads)
     from glassformer.cli.progress import TrainingBar
     from glassformer.data.download import cache_folder
+    from glassformer.model import transformer
     from glassformer.runs import experiment, named, recipe
 
     chosen = recipe.changed(named.pronounce_demo(), {"max_minutes": minutes, "keep_for_look": KEPT_FOR_LOOK})
@@ -63,7 +65,7 @@ def demo(
         (f'glassformer shapes {place} "attention"', "every named tensor, and the line of source that makes it"),
         ('glassformer masks "I love deep learning"', "the masks, step by step"),
         ("glassformer train reverse", "a smaller task, learned in a minute"),
-        ("src/glassformer/model/transformer.py", "the whole model; read masks.py and attention.py first"),
+        (os.path.relpath(transformer.__file__), "the whole model; read masks.py and attention.py first"),
     ):
         out.print(f"  [cyan]{escape(command):<44}[/] {meaning}")
 

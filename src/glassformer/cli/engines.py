@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
     AnyTranslator = Translator | CTranslate2Translator
 
+Beam = Annotated[
+    int | None, typer.Option(help="Hypotheses kept while searching; 1 is greedy. Default: the model's own.", min=1)
+]
+LengthPenalty = Annotated[
+    float | None,
+    typer.Option(help="The paper's alpha: 0 favours short answers, 1 long ones. Default: the model's own."),
+]
 Quantize = Annotated[
     Literal["int8", "bfloat16"] | None,
     typer.Option(help="Compute with rounded weights: less memory, faster on some machines; answers may change."),
@@ -25,15 +32,14 @@ Quantize = Annotated[
 
 
 @dataclass(frozen=True)
-class Setting:
+class Engine:
     """How a translator is made, in this process or in a worker's: calling it makes one."""
 
     model: str
     device: str
     decoding: "DecodingConfig"
-    engine: str
+    library: str  # built-in or ctranslate2
     quantize: Literal["int8", "bfloat16"] | None
-    threads: int
 
     def __call__(self) -> "AnyTranslator":
         import torch
@@ -45,14 +51,16 @@ class Setting:
             return self.translator(load(self.model, device=torch.device(self.device)))
 
     def translator(self, loaded: "Loaded") -> "AnyTranslator":
-        if self.engine == "ctranslate2":
+        import torch
+
+        if self.library == "ctranslate2":
             from glassformer.exchange.engine import CTranslate2Translator
 
             if self.quantize == "bfloat16":
                 raise UserError("--engine ctranslate2 goes with --quantize int8 or with none on a CPU, not bfloat16.")
             return CTranslate2Translator(
                 loaded.model, loaded.vocabularies, self.decoding,
-                int8=self.quantize == "int8", workers=self.threads, threads=1,
+                int8=self.quantize == "int8", workers=torch.get_num_threads(), threads=1,
             )  # fmt: skip
         return self.built_in(loaded)
 
@@ -65,30 +73,34 @@ class Setting:
 
 
 def translated(
-    setting: Setting, loaded: "Loaded", texts: Iterator[list[str]], workers: int | None
+    engine: Engine, loaded: "Loaded", texts: Iterator[list[str]], workers: int | None
 ) -> "Iterator[tuple[list[str], list[list[Translation]]]]":
-    """Each block of texts with its answers, in order; by so many processes, or by this one."""
+    """Blocks of texts with their answers, in order; by so many processes, which share each block, or by this one."""
     if workers is None:
-        translator, first = setting.translator(loaded), 0
+        translator, first = engine.translator(loaded), 0
         for block in texts:
             yield block, translator.hypotheses(block, first)
             first += len(block)
         return
+    import torch
+
     from glassformer.decode.workers import Workers
 
     asked: deque[list[str]] = deque()
 
     def noted() -> Iterator[list[str]]:
         for block in texts:
-            asked.append(block)
-            yield block
+            share = -(-len(block) // workers)
+            for start in range(0, len(block), share):
+                asked.append(block[start : start + share])
+                yield asked[-1]
 
-    with Workers(setting, workers, setting.threads) as pool:
+    with Workers(engine, workers, torch.get_num_threads()) as pool:
         for found in pool.hypotheses(noted()):
             yield asked.popleft(), found
 
 
-def show_fastest(setting: Setting, texts: list[str]) -> None:
+def show_fastest(engine: Engine, texts: list[str]) -> None:
     """The dry run: sentences a second of each way to use the cores, on the first lines of the text."""
     from rich.table import Table
 
@@ -97,7 +109,7 @@ def show_fastest(setting: Setting, texts: list[str]) -> None:
     if not texts:
         raise UserError("--dry-run measures on your text, and there is none: give --input FILE or a pipe.")
     table = Table("workers", "threads of each", "sentences a second", box=None, header_style="dim", pad_edge=False)
-    measured = fastest(setting, texts, cores())
+    measured = fastest(engine, texts, cores())
     for (number, each), speed in measured.items():
         table.add_row(str(number), str(each), f"{speed:,.1f}")
     out.print(table)

@@ -24,7 +24,7 @@ from glassformer.cli.common import (
     reading_bar,
     use_machine,
 )
-from glassformer.cli.engines import Quantize
+from glassformer.cli.engines import Beam, LengthPenalty, Quantize
 from glassformer.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,11 +48,8 @@ def evaluate(
             help="Names, with commas: bleu,chrf,ter,exact,per,wer; bleu-moses-de (-en, -fr) beside old papers."
         ),
     ] = None,
-    beam: Annotated[int | None, typer.Option(help="Hypotheses kept while searching; 1 is greedy.", min=1)] = None,
-    length_penalty: Annotated[
-        float | None,
-        typer.Option(help="The paper's alpha: 0 favours short answers, 1 long ones. Default: the model's."),
-    ] = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many sentences.", min=1)] = None,
     quantize: Quantize = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Score even though the model saw another split.")] = False,
@@ -87,7 +84,7 @@ def evaluate(
     decoding = DecodingConfig.from_dict(
         loaded.config.decoding | {key: value for key, value in given.items() if value is not None}
     )
-    names = scores.split(",") if scores else dataset.metrics
+    names = [name.strip() for name in scores.split(",")] if scores else dataset.metrics
     network = quantized(loaded.model, quantize) if quantize else loaded.model
     with reading_bar() as progress:
         found = score_model(network, loaded.vocabularies, pairs, names, decoding, progress)

@@ -67,7 +67,7 @@ app.command("diagnose")(diagnose.diagnose)
 
 
 def main() -> None:
-    """The program: a user's mistake is one message and exit code 2, Ctrl-C is 130, a closed pipe is silent."""
+    """The program: a user's mistake is one message and exit code 2, the machine's 1, Ctrl-C 130, a closed pipe none."""
     try:
         app()
     except UserError as error:
@@ -78,6 +78,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing stdout at exit is silent too
         sys.exit(0)
+    except OSError as error:  # a full disk, a file that is a folder, no permission
+        where = f"{error.filename}: " if error.filename else ""
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(f'{where}{error.strerror or error}')}", soft_wrap=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

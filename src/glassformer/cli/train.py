@@ -20,10 +20,11 @@ from glassformer.cli.common import (
     err,
     out,
     own_pairs,
+    plain_warnings,
     reading_bar,
     use_machine,
 )
-from glassformer.errors import UserError
+from glassformer.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
     import torch
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
 SETTINGS = "glassformer.settings"
 RUNS_HELP = (
-    "pronounce-demo (five minutes), pronounce, pronasyl, reverse, copy, sort, reverse-honest, reverse-cheating "
-    "(without the look-ahead mask), tatoeba-en-fr (-fr-en, -en-de, -de-en), multi30k-de-en (-en-de, -en-fr; "
-    "-de-en-long, -en-de-long)"
+    "pronounce-demo (five minutes), pronounce, reverse, copy, sort; tatoeba-en-fr (or fr-en, en-de, de-en); "
+    "multi30k-de-en (or en-de, en-fr), multi30k-de-en-long (or en-de); pronasyl (its data are not downloaded: "
+    "--data-dir); reverse-honest, reverse-cheating (without the look-ahead mask)"
 )
 
 
@@ -54,12 +55,22 @@ class TrainCommand(TyperCommand):
             if not word.startswith("--") or name in known:
                 own.append(word)
                 continue
+            check_option(name, known)
             if not equals:
                 if not rest or rest[0].startswith("--"):
                     raise UserError(f"{name} needs a value, as in {name} 1.")
                 value = rest.pop(0)
             settings[name.removeprefix("--")] = value
         return super().parse_args(ctx, own)
+
+
+def check_option(name: str, own: set[str]) -> None:
+    """Raise UserError, with near names, unless `name` is a setting; `own` are the options of the command itself."""
+    from glassformer.runs import named, recipe
+
+    names = {f"--{setting.replace('_', '-')}" for setting in recipe.settings(named.named_recipe("files"))}
+    if name.replace("_", "-") not in names:
+        raise unknown_name("option", name, names | {option for option in own if option.startswith("--")})
 
 
 def train(
@@ -104,7 +115,11 @@ def train(
         raise UserError("name a run (glassformer train pronounce), or give your own files: --src FILE --trg FILE.")
     place = folder or Path("runs") / run
     resume = resume or (restarted() and newest_good(place / "checkpoints") is not None)
-    chosen = recipe.changed(saved_recipe(place) if resume else named.named_recipe(run), context.meta[SETTINGS])
+    if not (resume or dry_run) and any((place / "checkpoints").glob("step-*")):
+        raise UserError(
+            f"{place} holds a run already. --resume goes on with it; --out FOLDER starts another beside it."
+        )
+    chosen = recipe.changed(saved_recipe(place, run) if resume else named.named_recipe(run), context.meta[SETTINGS])
     with reading_bar() as progress:
         prepared = experiment.prepare(
             chosen, cache_folder=cache_folder() / "encoded", data_dir=data_dir, dataset=files, progress=progress
@@ -141,15 +156,20 @@ def your_files(
     return from_sources(text, TwoFiles(valid_src, valid_trg) if valid_src and valid_trg else None)
 
 
-def saved_recipe(place: Path) -> "Recipe":
-    """The recipe of the run that is to go on."""
+def saved_recipe(place: Path, run: str) -> "Recipe":
+    """The recipe of the run that is to go on; UserError where another one than `run` lives in this place."""
     from glassformer.checkpoint import newest_good, read_config
     from glassformer.runs.recipe import from_dict
 
-    newest = newest_good(place / "checkpoints")
+    with plain_warnings():
+        newest = newest_good(place / "checkpoints")
     if newest is None:
         raise UserError(f"{place} holds no checkpoint to resume. Leave out --resume to start, or name it with --out.")
-    return from_dict(read_config(newest).run)
+    saved = from_dict(read_config(newest).run)
+    if saved.name != run:
+        name, asked = ("your own files" if each == "files" else each for each in (saved.name, run))
+        raise UserError(f"{place} holds a run of {name}, not of {asked}. Name that one, or its own folder with --out.")
+    return saved
 
 
 def show_plan(prepared: "Experiment", machine: "torch.device") -> None:
@@ -181,13 +201,10 @@ def run_training(
         from glassformer.train.tensorboard import TensorBoard
 
         callbacks.append(TensorBoard(place / "tensorboard"))
-    if not resume and any((place / "checkpoints").glob("step-*")):
-        raise UserError(
-            f"{place} holds a run already. --resume goes on with it; --out FOLDER starts another beside it."
-        )
     trainer = prepared.trainer(place, machine, callbacks)
     if resume:
-        trainer.resume()
+        with plain_warnings():
+            trainer.resume()
     reason = trainer.train()
     err.print(escape(reason.message))
     sys.exit(reason.exit_code)

@@ -64,23 +64,24 @@ class Translator:
                 answers[row] = [self._translation(hypothesis, unknown) for hypothesis in found]
         return answers
 
-    def stream(self, text: str) -> Iterator[str]:
+    def stream(self, text: str, first: int = 0) -> Iterator[str]:
         """The answer to one text while it is being written: what each token adds.
 
-        Together the parts are what `translate` answers; a character whose bytes are not all there waits for them.
+        Together the parts are what `translate([text], first)` answers; a character whose bytes are not all there waits
+        for them.
         Raises UserError for a text longer than the model reads, and for a beam: its answer may change until the end.
         """
         if self.config.beam > 1 and not self.config.sample:
             raise UserError(
                 f"beam={self.config.beam} cannot be streamed: its best answer may change until the end. Take beam=1."
             )
-        return self._stream(text)
+        return self._stream(text, first)
 
-    def _stream(self, text: str) -> Iterator[str]:
-        (source,) = encode_sources(self.vocabularies, self.model.config.max_length, [text], 0)
+    def _stream(self, text: str, first: int) -> Iterator[str]:
+        (source,) = encode_sources(self.vocabularies, self.model.config.max_length, [text], first)
         if source:
             src, target = self._padded([source]), self.vocabularies.trg
-            choose = chance(self.model, src, self.config, [(0, 0)]) if self.config.sample else likeliest
+            choose = chance(self.model, src, self.config, [(first, 0)]) if self.config.sample else likeliest
             steps = write(self.model, src, target.start_id, target.end_id, self.config, choose)
             yield from growing_text(target, (int(step.tokens) for step in steps))
 

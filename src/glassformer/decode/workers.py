@@ -56,6 +56,7 @@ class Workers:
                 raise UserError(f"{name}={value} is too small: it must be at least 1.")
         self.make, self.number, self.threads = make, workers, threads
         self.processes: dict[Connection, BaseProcess] = {}
+        self.left: list[Connection] = []  # they still work on blocks that nobody waits for any more
 
     def __enter__(self) -> Self:
         spawn = multiprocessing.get_context("spawn")
@@ -83,14 +84,16 @@ class Workers:
         A UserError of a worker is raised here, in the place of its block; so is one where a worker died. Without a
         seed, sampling draws differently in each worker: give one.
         """
+        for channel in self.left:
+            self._receive(channel)
+        self.left = []
         jobs, free = self._jobs(blocks, first), list(self.processes)
         waiting: dict[Connection, int] = {}  # who works, and on which block
         done: dict[int, Answers | BaseException] = {}
         try:
             yield from self._in_order(jobs, free, waiting, done)
         finally:
-            for channel in waiting:  # left early: answers on their way belong to nobody
-                self._receive(channel)
+            self.left = list(waiting)
 
     def _in_order(
         self,

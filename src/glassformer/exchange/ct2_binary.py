@@ -6,6 +6,7 @@ a learned table: the file's own, or the library's waves (all sines, then all cos
 """
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from glassformer.exchange.ct2_file import Binary, dequantized, read_binary
 from glassformer.exchange.ct2_settings import read_settings, read_vocabularies
 from glassformer.exchange.epsilon import EPSILON, with_our_epsilon
 from glassformer.exchange.imported import Imported, Source, build, tying
+from glassformer.exchange.reading import folder_and_file
 
 SPECS = {"TransformerSpec": 8, "TransformerBase": 8, "TransformerBig": 16}  # and the heads, where the file says none
 ACTIVATIONS = {0: "relu", 2: "silu", 3: "gelu"}
@@ -53,16 +55,16 @@ FLAGS = ("alibi", "multi_query", "multi_query_attention", "start_from_zero_embed
 NO_EFFECT = ("alignment_layer", "alignment_heads", "alibi_use_positive_positions", "scale_alibi", "embeddings_merge")
 
 
-def read(folder: Path) -> Imported:
-    """The model and its vocabularies.
+def read(path: Path, leave: Collection[str] = ()) -> Imported:
+    """The model and its vocabularies, from the folder or the file in it; the tensors `leave` are left out.
 
     Raises UserError for what is no whole model.bin, for another kind of model, and for each part that our model does
     not have, by its name.
     """
-    path = folder / "model.bin"
-    binary = read_binary(path)
-    _refuse_lacking(binary, path)
-    source = Source(dequantized(binary.tensors, path), str(path))
+    folder, file = folder_and_file(path, "model.bin")
+    binary = read_binary(file)
+    _refuse_lacking(binary, file)
+    source = Source(dequantized(binary.tensors, file), str(file), leave)
     settings = read_settings(folder, binary.version, source)
     sizes, weights, notes = _convert(source, SPECS[binary.spec])
     vocabularies = read_vocabularies(folder, settings, sizes["src_vocab_size"], sizes["trg_vocab_size"])
@@ -76,7 +78,7 @@ def read(folder: Path) -> Imported:
         weights = with_our_epsilon(weights, epsilon, pre_norm=sizes["norm"] == "pre")
         notes.append(f"Norms have epsilon {epsilon}: the residual stream is scaled here so that numbers are the same.")
     names = source.finish()
-    model = build(sizes | dict(src_pad_idx=vocabularies.src.pad_id), weights, str(path))
+    model = build(sizes | dict(src_pad_idx=vocabularies.src.pad_id), weights, str(file))
     if not settings.add_source_eos:
         notes.append(
             "Sources end without </s> there. Ours end with padding, which nothing attends to: the same numbers."

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from glassformer.data import Vocabularies, Vocabulary
 from glassformer.errors import UserError, unknown_name
-from glassformer.exchange.folder import whole_folder
-from glassformer.exchange.plain import refuse_others
+from glassformer.exchange.folder import new_folder
+from glassformer.exchange.plain import never_written, refuse_others
 from glassformer.model.attention import lowest
 from glassformer.model.blocks import DecoderBlock
 from glassformer.model.config import StackSizes, TransformerConfig
@@ -45,7 +45,8 @@ def export(
 ) -> None:
     """Write the folder, all of it or nothing. Every choice of `TransformerConfig` can be held.
 
-    `quantization` is how the weights are stored: int8 is a quarter of the size.
+    `quantization` is how the weights are stored: int8 is a quarter of the size and changes answers, on some CPUs
+    many (`CTranslate2Translator` says how many).
 
     Raises UserError, before anything is written, for a model that computes something else than its config says, for
     weights that are not numbers, for what the library cannot express, and where the library is not installed.
@@ -57,14 +58,14 @@ def export(
     if len(epsilons := _epsilons(model)) > 1:
         raise UserError(f"the model has LayerNorms with eps {epsilons}, and CTranslate2 knows one for all.")
     _refuse_roles(model.config, vocabularies)
-    unwritten = _unwritten(model.config, vocabularies.trg, forbidden_ids)
+    unwritten = never_written(model.config, vocabularies.trg, forbidden_ids)
     spec = _spec(model)
     spec.decoder.projection.bias[unwritten] += lowest(torch.float16)  # fits every dtype of the library
     (spec.config.layer_norm_epsilon,) = epsilons
     _name_tokens(spec, model.config, vocabularies)
     spec.validate()
     spec.optimize(quantization=quantization)
-    with whole_folder(folder) as working:
+    with new_folder(folder) as working:
         vocabularies.save(working)
         spec.save(str(working))
 
@@ -103,20 +104,6 @@ def _refuse_roles(config: TransformerConfig, vocabularies: Vocabularies) -> None
             f"trg_pad_idx={config.trg_pad_idx} is the target's start as well: the model never attends to it, and "
             "CTranslate2 always does. Only trg_pad_idx=None can be exported, or translate with the built-in engine."
         )
-
-
-def _unwritten(config: TransformerConfig, trg: Vocabulary, forbidden_ids: Collection[int]) -> list[int]:
-    """The ids that are never written: start, padding and these."""
-    ids = {trg.start_id, *forbidden_ids}
-    if config.trg_pad_idx is not None:
-        ids.add(config.trg_pad_idx)
-    if trg.end_id in ids:
-        raise UserError(f"forbidden_ids={tuple(forbidden_ids)} or padding or start holds </s> ({trg.end_id}): no end.")
-    if not all(0 <= number < config.trg_vocab_size for number in ids):
-        raise UserError(
-            f"forbidden_ids={tuple(forbidden_ids)}: ids of the target go from 0 to {config.trg_vocab_size - 1}."
-        )
-    return sorted(ids)
 
 
 def _spec(model: Transformer) -> Any:

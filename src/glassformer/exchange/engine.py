@@ -24,10 +24,10 @@ from glassformer.decode import DecodingConfig, Translation
 from glassformer.decode.translator import encode_sources
 from glassformer.errors import UserError
 from glassformer.exchange.ctranslate2 import export, library, token_names
+from glassformer.exchange.plain import PENALTY
 from glassformer.model.transformer import Transformer
 
 PATIENCE = 2
-PENALTY = 0.4  # the library divides by n^alpha: n^(0.4 alpha) is nearest to our ((5 + n) / 6)^alpha, n = 1 to 30
 
 
 class Found(NamedTuple):

@@ -42,6 +42,7 @@ class Facts:
     trg_vocab: Path | None = None
     names: Mapping[str, str] = field(default_factory=dict)  # a part of the model -> what the file calls it
     key: str | None = None  # the dictionary inside the file that holds the weights
+    leave: tuple[str, ...] = ()  # tensors that compute nothing, and are left out
 
     def __post_init__(self) -> None:
         for name, kinds in CHOICES.items():
@@ -56,7 +57,7 @@ class Facts:
     def refuse_others(self, known: Collection[str], form: str) -> None:
         """Raise UserError for what was told and plays no part in this format."""
         for each in fields(self):
-            if getattr(self, each.name) not in (None, {}) and each.name not in known:
+            if getattr(self, each.name) not in (None, {}, ()) and each.name not in known:
                 raise UserError(
                     f"{option(each.name)} was given, and a model from {form} has no choice there. Leave it out."
                 )

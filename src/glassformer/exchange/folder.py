@@ -1,40 +1,18 @@
-"""A folder in somebody else's format that is whole or absent, whatever happens while it is written."""
+"""A folder in somebody else's format: a new one, whole or absent, whatever happens while it is written."""
 
-import glob
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from glassformer.checkpoint.folder import WORKING, sweep
+from glassformer.checkpoint.folder import whole_folder
 from glassformer.errors import UserError
 
 
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path) -> AbstractContextManager[Path]:
     """A hidden folder to write into, which gets the name `folder` when the block has ended well.
 
     Raises UserError where `folder` holds something already, and where the disk is full or may not be written to.
     """
-    folder = folder.resolve()
-    refuse_to_lose(folder)
-    working = folder.with_name(WORKING + folder.name)
-    leftovers = glob.escape(folder.name)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        sweep(folder.parent, leftovers)
-        working.mkdir()
-        yield working
-        for file in working.iterdir():
-            with file.open("rb+") as written:
-                os.fsync(written.fileno())  # on the disk before the name is: a name promises a whole folder
-        working.replace(folder)
-    except OSError as error:
-        raise UserError(
-            f"{folder} could not be written: {error.strerror or error}. Make room, or name another place."
-        ) from error
-    finally:
-        sweep(folder.parent, leftovers)
+    return whole_folder(folder, refuse_to_lose)
 
 
 def refuse_to_lose(folder: Path) -> None:

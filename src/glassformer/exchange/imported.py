@@ -4,7 +4,7 @@ An importer takes each tensor of the source once, saying what becomes of it. Wha
 shape is refused by its own name, so that nothing is ignored and nothing guessed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glassformer.checkpoint.tensors import put_weights, weights_of
 from glassformer.data import Vocabularies
-from glassformer.errors import UserError
+from glassformer.errors import UserError, unknown_name
 from glassformer.model.config import Tying
 from glassformer.model.transformer import Transformer
 
@@ -32,12 +32,19 @@ class Imported:
 
 
 class Source:
-    """The tensors of a source, each taken once by its name. `names` keeps what became of each."""
+    """The tensors of a source, each taken once by its name. `names` keeps what became of each.
 
-    def __init__(self, tensors: Mapping[str, Tensor], where: str) -> None:
+    Half precision is raised to float32 here, so that what is computed on the way is not rounded to it. Those named in
+    `leave` are as if they were not there; raises UserError for one that is not.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], where: str, leave: Collection[str] = ()) -> None:
+        for name in leave:
+            if name not in tensors:
+                raise unknown_name(f"tensor of {where} in --leave", name, tensors)
         self.where = where
-        self.names: dict[str, str] = {}
-        self.tensors = tensors
+        self.names = dict.fromkeys(leave, "left out, as --leave says")
+        self.tensors = {name: _raised(tensor) for name, tensor in tensors.items() if name not in leave}
 
     def __contains__(self, name: str) -> bool:
         return name in self.tensors
@@ -46,7 +53,19 @@ class Source:
         return iter(self.tensors)
 
     def take(self, name: str, becomes: str, *shape: int) -> Tensor:
-        """The tensor `name`. Raises UserError where it is missing, or has another shape than the one given."""
+        """The tensor `name`. Raises UserError where it is missing, broken, or has another shape than the one given."""
+        tensor = self._find(name, becomes)
+        if shape and tuple(tensor.shape) != shape:
+            raise UserError(
+                f"{self.where}: {name!r} has the shape {list(tensor.shape)}, and the model needs {list(shape)} "
+                f"for {becomes}. Check the sizes and the options, or take another file."
+            )
+        if not tensor.isfinite().all():
+            raise UserError(f"{self.where}: {name!r} holds NaN or infinity: the weights are broken. Take another file.")
+        self.names[name] = f"{self.names[name]} and {becomes}" if name in self.names else becomes
+        return tensor
+
+    def _find(self, name: str, becomes: str) -> Tensor:
         if name not in self.tensors:
             near = get_close_matches(name, [other for other in self.tensors if other not in self.names], n=1)
             raise UserError(
@@ -54,18 +73,11 @@ class Source:
                 + (f" It has {near[0]!r}." if near else "")
                 + " Is it the file of a whole model, of this kind?"
             )
-        tensor = self.tensors[name]
-        if shape and tuple(tensor.shape) != shape:
-            raise UserError(
-                f"{self.where}: {name!r} has the shape {list(tensor.shape)}, and the model needs {list(shape)} "
-                f"for {becomes}. Check the sizes and the options, or take another file."
-            )
-        self.names[name] = f"{self.names[name]} and {becomes}" if name in self.names else becomes
-        return tensor
+        return self.tensors[name]
 
     def size(self, name: str, becomes: str, dims: int = 2) -> tuple[int, ...]:
         """The sizes of a tensor that the model's are read from, without taking it."""
-        tensor = Source(self.tensors, self.where).take(name, becomes)
+        tensor = self._find(name, becomes)
         if tensor.dim() != dims or not tensor.numel():
             raise UserError(
                 f"{self.where}: {name!r} has the shape {list(tensor.shape)}, and {becomes} needs {dims} axes. "
@@ -88,9 +100,14 @@ class Source:
             rest = f" and {len(left) - 1} more" if len(left) > 1 else ""
             raise UserError(
                 f"{self.where} has the tensor {left[0]!r}{rest}, for which this model has no place. "
-                "What it computes would be lost, so the file is refused."
+                "What it computes would be lost. If you know that it computes nothing, as the buffer of a mask may, "
+                f"leave it out: --leave {left[0]}."
             )
         return self.names
+
+
+def _raised(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def ask_all(reasons: Mapping[str, str]) -> UserError:

@@ -6,7 +6,7 @@ here cut already, pieces between spaces.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from glassformer.data import Vocabularies, Vocabulary
 from glassformer.errors import UserError
 from glassformer.exchange.epsilon import with_our_epsilon
 from glassformer.exchange.imported import Imported, Source, build
-from glassformer.exchange.reading import read_tensors
+from glassformer.exchange.reading import folder_and_file, read_tensors
 from glassformer.exchange.texts import read_lines, read_text
 
 EPSILON = 1e-6
@@ -71,18 +71,19 @@ class Symbols:
     eos_token: str = "</s>"
 
 
-def read(folder: Path) -> Imported:
-    """The model of best.ckpt, of which only tensors are read.
+def read(path: Path, leave: Collection[str] = ()) -> Imported:
+    """The model of best.ckpt, or of another file that is the path given: only tensors are read, but for those to leave.
 
     Raises UserError for another kind of model, for what our model lacks, by its name, and for files that are not whole.
     """
+    folder, file = folder_and_file(path, "best.ckpt")
     config = parse_yaml(read_text(folder / "config.yaml"))
     model, data = _section(config, "model"), _section(config, "data")
     encoder, decoder = (_checked(Stack, _section(model, name), f"{folder}: {name}") for name in ("encoder", "decoder"))
     symbols = _checked(Symbols, data.get("special_symbols") or {}, f"{folder}: special_symbols")
     tied = model.get("tied_embeddings") is True
     _refuse(folder, encoder, decoder, tied)
-    source = Source(read_tensors(folder / "best.ckpt", "model_state"), str(folder / "best.ckpt"))
+    source = Source(read_tensors(file, "model_state"), str(file), leave)
     vocabularies = Vocabularies(*(_vocabulary(folder / f"{side}_vocab.txt", symbols) for side in ("src", "trg")))
     pre_norm = decoder.layer_norm == "pre"
     weights = with_our_epsilon(_weights(source, encoder, decoder, pre_norm), EPSILON, pre_norm=pre_norm)

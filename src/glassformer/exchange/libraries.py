@@ -10,15 +10,19 @@ from glassformer.errors import UserError
 from glassformer.exchange.ctranslate2 import library, token_names
 from glassformer.exchange.imported import Imported
 from glassformer.exchange.measuring import largest_difference, random_sentences
+from glassformer.exchange.reading import folder_and_file
 
 ALLOWED = 1e-2  # of log-probabilities: weights in 8 and 16 bits are the same numbers on both sides
 
 
-def beside_library(form: str, folder: Path, imported: Imported) -> str:
+def beside_library(form: str, path: Path, imported: Imported) -> str:
     """What was measured, or why nothing was. Raises UserError where the two are not the same model."""
-    if form not in MEASURES or not folder.is_dir():
+    if form not in MEASURES:
         return "nothing: its library does not run beside this one."
-    name, measure = MEASURES[form]
+    name, usual, measure = MEASURES[form]
+    folder, file = folder_and_file(path, usual)
+    if file.name != usual:
+        return f"nothing: {file.name} was named, and {name} is asked about the folder's {usual} alone."
     try:
         return measure(folder, imported)
     except ImportError:
@@ -68,7 +72,7 @@ def beside_ctranslate2(folder: Path, imported: Imported) -> str:
     return f"log-probabilities of {words} random words by CTranslate2: largest difference {worst:.1e}."
 
 
-MEASURES: dict[str, tuple[str, Callable[[Path, Imported], str]]] = {
-    "marian": ("transformers", beside_transformers),
-    "ctranslate2": ("ctranslate2", beside_ctranslate2),
+MEASURES: dict[str, tuple[str, str, Callable[[Path, Imported], str]]] = {  # the library, the file it opens, and how
+    "marian": ("transformers", "model.safetensors", beside_transformers),
+    "ctranslate2": ("ctranslate2", "model.bin", beside_ctranslate2),
 }

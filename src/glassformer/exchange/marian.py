@@ -7,7 +7,7 @@ which would hide a start that is padding.
 The way out is in `marian_export`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from glassformer.exchange.facts import numbers
 from glassformer.exchange.imported import Imported, Source, build, tying
 from glassformer.exchange.marian_export import export
 from glassformer.exchange.marian_layout import ACTIVATIONS, layer_tensors, our_part, waves
-from glassformer.exchange.reading import read_tensors
+from glassformer.exchange.reading import folder_and_file, read_tensors
 from glassformer.exchange.spm import read_spm, unigram_tokenizer
 from glassformer.exchange.texts import read_json
 
@@ -79,13 +79,13 @@ class Sizes:
         return own or self.vocab_size
 
 
-def read(path: Path) -> Imported:
+def read(path: Path, leave: Collection[str] = ()) -> Imported:
     """The model in a folder, from its model.safetensors; a pytorch_model.bin is opened only where it is the path given.
 
-    Raises UserError for another kind of model, for what our model lacks, and for files that are not whole.
+    The tensors `leave` are left out. Raises UserError for another kind of model, for what our model lacks, and for
+    files that are not whole.
     """
-    folder = path.parent if path.is_file() else path
-    file = path if path.is_file() else folder / "model.safetensors"
+    folder, file = folder_and_file(path, "model.safetensors")
     config = read_json(folder / "config.json", dict)
     if (folder / "generation_config.json").is_file():  # the search is then as it says, and not as config.json says
         search = read_json(folder / "generation_config.json", dict)
@@ -96,7 +96,7 @@ def read(path: Path) -> Imported:
             f"{folder} has no model.safetensors. Its pytorch_model.bin is a pickle, of which the tensors alone are "
             f"read, and only if you name it: {folder / 'pytorch_model.bin'}."
         )
-    source = Source(read_tensors(file), str(file))
+    source = Source(read_tensors(file), str(file), leave)
     weights = _weights(source, sizes)
     vocabularies, notes = _vocabularies(folder, sizes)
     choices: dict[str, Any] = dict(

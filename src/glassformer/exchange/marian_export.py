@@ -7,7 +7,6 @@
 The sides have a tokenizer each where they do not share one: tokenizer.src.json and tokenizer.trg.json.
 """
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,23 @@ from torch import Tensor
 from glassformer.checkpoint.border import as_json
 from glassformer.checkpoint.tensors import write_tensors
 from glassformer.data import Vocabularies, Vocabulary
+from glassformer.decode import DecodingConfig
 from glassformer.errors import UserError
-from glassformer.exchange.folder import whole_folder
+from glassformer.exchange.folder import new_folder
 from glassformer.exchange.marian_layout import ACTIVATIONS, layer_tensors, our_part, waves
-from glassformer.exchange.plain import refuse_others
+from glassformer.exchange.plain import PENALTY, never_written, refuse_others
 from glassformer.model.config import TransformerConfig
 from glassformer.model.positions import LearnedPositions
 from glassformer.model.transformer import Transformer
 
 
 def export(
-    model: Transformer, vocabularies: Vocabularies, folder: Path, *, forbidden_ids: Collection[int] = ()
+    model: Transformer, vocabularies: Vocabularies, folder: Path, *, decoding: DecodingConfig | None = None
 ) -> None:
     """Write a folder that `transformers` loads, all of it or nothing.
 
-    The paper's positions are Marian's in another order of channels, so each weight gets its channels in that order.
+    The paper's positions are Marian's in another order of channels, so each weight gets its channels in that order. Of
+    `decoding` it holds the beam, its length penalty by the formula over there, and the ids never written.
     Raises UserError, before anything is written, naming the setting that Marian does not have.
     """
     config, trg = model.config, vocabularies.trg
@@ -40,10 +41,10 @@ def export(
     _refuse(model, trg)
     files = {
         "config.json": _their_config(model, trg),
-        "generation_config.json": _their_search(config, trg, forbidden_ids),
+        "generation_config.json": _their_search(config, trg, decoding or DecodingConfig()),
     }
     weights = _their_weights(model)
-    with whole_folder(folder) as working:
+    with new_folder(folder) as working:
         for name, content in files.items():
             (working / name).write_text(as_json(content), encoding="utf-8", newline="\n")
         write_tensors(working / "model.safetensors", weights)
@@ -108,14 +109,16 @@ def _their_ids(trg: Vocabulary) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _their_search(config: TransformerConfig, trg: Vocabulary, forbidden_ids: Collection[int]) -> dict[str, Any]:
-    """Settings with which `generate` answers as our search does without a length penalty."""
-    padding = [] if config.trg_pad_idx is None else [config.trg_pad_idx]
-    unwritten = sorted({trg.start_id, *padding, *forbidden_ids})
-    return _their_ids(trg) | dict(
+def _their_search(config: TransformerConfig, trg: Vocabulary, decoding: DecodingConfig) -> dict[str, Any]:
+    """Settings with which `generate` answers as our search does, up to the formula of a beam's length penalty."""
+    unwritten = never_written(config, trg, decoding.forbidden_ids)
+    search = _their_ids(trg) | dict(
         bad_words_ids=[[number] for number in unwritten], renormalize_logits=True, max_length=config.max_length + 1,
-        num_beams=1,
+        num_beams=decoding.beam,
     )  # fmt: skip
+    if decoding.beam > 1:  # without a beam, transformers warns of these
+        search |= dict(length_penalty=PENALTY * decoding.length_penalty, early_stopping="never")
+    return search
 
 
 def _their_weights(model: Transformer) -> dict[str, Tensor]:

@@ -19,13 +19,13 @@ def largest_difference(
     theirs: Callable[[Tensor, Tensor], Tensor],
     pad_idx: int,
     *,
-    by: str = "the source's own formulas",
+    by: str = "the source's own formulas, with the options as you gave them",
 ) -> str:
     """Compare logits at words, in float64, where sentences are padded on the right; says what was measured.
 
     `theirs` gives (n, t, v) logits of (n, s) and (n, t) tokens, computed `by` whom; `pad_idx` pads targets. Raises
-    UserError where the two are not the same model: an option told wrongly, or weights so large that nothing can be
-    computed.
+    UserError where the two are not the same model, or weights so large that nothing can be computed. An option told
+    wrongly is not seen: both compute with it.
     """
     config = model.config
     src = random_sentences(config.src_vocab_size, config.src_pad_idx, config.max_length)
@@ -37,7 +37,7 @@ def largest_difference(
     if not difference <= ALLOWED * max(1.0, largest):
         raise UserError(
             f"the converted model's logits differ by {difference:.3g} from those by {by} (up to "
-            f"{largest:.3g}). The file is damaged, or an option is wrong: nothing was written."
+            f"{largest:.3g}). The file is damaged, or holds something that is not known here: nothing was written."
         )
     return (
         f"logits of {SENTENCES} random sentences by {by}, in float64: largest difference "

@@ -19,6 +19,7 @@ sentence with its </s>, filled up with padding):
         return trg  # a sentence ends at its first </s>; what stands behind it is not part of the answer
 """
 
+from collections.abc import Collection
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,9 @@ import torch
 from glassformer.checkpoint.border import as_json
 from glassformer.data import Vocabularies
 from glassformer.errors import UserError
-from glassformer.exchange.folder import whole_folder
+from glassformer.exchange.folder import new_folder
 from glassformer.exchange.onnx_graph import OPSET, Graph, Port, decoder_step_graph, encoder_graph, library
-from glassformer.exchange.plain import refuse_others
-from glassformer.model.config import TransformerConfig
+from glassformer.exchange.plain import never_written, refuse_others
 from glassformer.model.transformer import Transformer
 
 ALLOWED = 1e-4  # of the largest logit: float32, and another order of sums
@@ -54,21 +54,24 @@ AXES = {
 }
 
 
-def export(model: Transformer, vocabularies: Vocabularies, folder: Path) -> None:
+def export(
+    model: Transformer, vocabularies: Vocabularies, folder: Path, *, forbidden_ids: Collection[int] = ()
+) -> None:
     """Write the folder, all of it or nothing, in float32. Every choice of `TransformerConfig` can be held.
 
     Raises UserError, before anything is written, for a model that computes something else than its config says, for
-    weights that are not numbers, and where the library is not installed.
+    weights that are not numbers, for ids that are not the target's, and where the library is not installed.
     """
     onnx = library()
     vocabularies.check(model.config.src_vocab_size, model.config.trg_vocab_size)
     refuse_others(model, "ONNX")
+    unwritten = never_written(model.config, vocabularies.trg, forbidden_ids)
     graphs = {"encoder.onnx": encoder_graph(model), "decoder_step.onnx": decoder_step_graph(model)}
     written = {name: graph.model(name) for name, graph in graphs.items()}
     _refuse_differences(model, *written.values())
-    with whole_folder(folder) as working:
+    with new_folder(folder) as working:
         vocabularies.save(working)
-        facts = as_json(_facts(model.config, vocabularies, graphs))
+        facts = as_json(_facts(model, vocabularies, graphs, unwritten))
         (working / FACTS).write_text(facts, encoding="utf-8", newline="\n")
         for name, graph in graphs.items():
             beside = graph.size > LARGEST
@@ -103,11 +106,12 @@ def _refuse_differences(model: Transformer, encoder: Any, step: Any) -> None:
         )
 
 
-def _facts(config: TransformerConfig, vocabularies: Vocabularies, graphs: dict[str, Graph]) -> dict[str, Any]:
+def _facts(
+    model: Transformer, vocabularies: Vocabularies, graphs: dict[str, Graph], unwritten: list[int]
+) -> dict[str, Any]:
     """What a program must know to use the folder, and what a person must."""
-    src, trg = vocabularies
+    config, (src, trg) = model.config, vocabularies
     files = list(vocabularies.files())
-    pad = [] if config.trg_pad_idx is None else [config.trg_pad_idx]
     return {
         "format": 1,
         "opset": OPSET,
@@ -117,7 +121,7 @@ def _facts(config: TransformerConfig, vocabularies: Vocabularies, graphs: dict[s
         "src": {"tokenizer": files[0], "end": src.end_id, "pad": config.src_pad_idx, "unknown": src.unknown_id},
         "trg": {
             "tokenizer": files[-1], "start": trg.start_id, "end": trg.end_id, "pad": config.trg_pad_idx,
-            "never_written": sorted({trg.start_id, *pad}),
+            "never_written": unwritten,
         },
         **{name: {"inputs": _ports(graph.inputs), "outputs": _ports(graph.outputs)} for name, graph in graphs.items()},
     }  # fmt: skip

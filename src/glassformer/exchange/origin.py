@@ -58,7 +58,7 @@ BEGINS_WITH_PADDING = (
 
 def read(path: Path, facts: Facts) -> Imported:
     """The model in the file. Raises UserError for a file of another kind, and for what must be told and was not."""
-    source = Source(read_tensors(path, facts.key), str(path))
+    source = Source(read_tensors(path, facts.key), str(path), facts.leave)
     src_size, embed_size = source.size("encoder.word_embedding.weight", "encoder.word_embedding")
     trg_size, _ = source.size("decoder.word_embedding.weight", "decoder.word_embedding")
     max_length, _ = source.size("encoder.position_embedding.weight", "encoder.positions")

@@ -15,7 +15,7 @@ from torch import Tensor
 from glassformer.checkpoint.tensors import read_tensors as read_safetensors
 from glassformer.errors import UserError, unknown_name
 
-TORCH_FILES = (".pt", ".pth", ".bin", ".ckpt", ".zip")
+TORCH_FILES = (".pt", ".pth", ".bin", ".ckpt", ".zip", ".tar")
 WEIGHTS_KEYS = ("model_state_dict", "state_dict", "model")  # where training scripts keep the weights
 WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -25,7 +25,7 @@ def read_tensors(path: Path, key: str | None = None) -> dict[str, Tensor]:
     """The tensors of one file by name, on the CPU.
 
     `key` opens a dictionary inside the file; without it the usual ones are tried. Raises UserError, naming the file,
-    for one that is absent, cut, no dictionary of tensors, or holds numbers that are not finite.
+    for one that is absent, cut, or no dictionary of tensors.
     """
     if not path.is_file():
         raise UserError(
@@ -46,6 +46,11 @@ def read_tensors(path: Path, key: str | None = None) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         _check(name, tensor, path, largest)
     return tensors
+
+
+def folder_and_file(path: Path, usual: str) -> tuple[Path, Path]:
+    """A model's folder and the file of its weights, of which `path` is one; in a folder the file has its usual name."""
+    return (path.parent, path) if path.is_file() else (path, path / usual)
 
 
 def _read_whole(read: Any, path: Path) -> Any:
@@ -108,8 +113,5 @@ def _check(name: str, tensor: Tensor, path: Path, largest: int) -> None:
         raise UserError(f"{path}: {name!r} is empty: its shape is {list(tensor.shape)}. It is damaged.")
     if tensor.numel() * tensor.element_size() > largest:
         raise UserError(f"{path}: {name!r} claims {tensor.numel()} numbers, more than the file holds. It is damaged.")
-    if tensor.is_floating_point() or tensor.is_complex():
-        if tensor.dtype not in FLOATS:
-            raise UserError(f"{path}: {name!r} has the dtype {tensor.dtype}. Save it as float32.")
-        if not tensor.isfinite().all():
-            raise UserError(f"{path}: {name!r} holds NaN or infinity: the weights are broken. Take another file.")
+    if (tensor.is_floating_point() or tensor.is_complex()) and tensor.dtype not in FLOATS:
+        raise UserError(f"{path}: {name!r} has the dtype {tensor.dtype}. Save it as float32.")

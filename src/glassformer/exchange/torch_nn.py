@@ -5,12 +5,16 @@ everybody's own names. The usual ones are recognised, any other is told: `names=
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
+from glassformer.checkpoint.border import read_json
+from glassformer.data import Vocabularies
 from glassformer.errors import UserError
 from glassformer.exchange.facts import Facts, special_ids_to_ask, vocabularies
 from glassformer.exchange.imported import Imported, Source, build, tying
@@ -20,7 +24,7 @@ from glassformer.exchange.reading import read_tensors
 from glassformer.exchange.torch_formulas import TorchFormulas
 from glassformer.exchange.torch_names import STACKS, find_parts
 from glassformer.model.attention import MultiHeadAttention
-from glassformer.model.config import PositionKind
+from glassformer.model.config import PositionKind, TransformerConfig
 from glassformer.model.positions import sinusoids
 from glassformer.model.transformer import Transformer
 
@@ -59,8 +63,13 @@ class Placed(NamedTuple):
 
 
 def read(path: Path, facts: Facts) -> Imported:
-    """The model in the file. Raises UserError for a file of another kind, and for what must be told and was not."""
-    source = Source(read_tensors(path, facts.key), str(path))
+    """The model in the file, or in a folder that --to torch wrote.
+
+    Raises UserError for a file of another kind, and for what must be told and was not.
+    """
+    if path.is_dir():
+        return _read_folder(path, facts)
+    source = Source(read_tensors(path, facts.key), str(path), facts.leave)
     parts = find_parts(source, facts.names)
     src_size, embed_size = source.size(parts["src_embedding"], "encoder.word_embedding")
     trg_size, _ = source.size(parts["trg_embedding"], "decoder.word_embedding")
@@ -94,6 +103,25 @@ def read(path: Path, facts: Facts) -> Imported:
     model, names = build(sizes, weights, str(path)), source.finish()
     measured = largest_difference(model, TorchFormulas(source, parts, model.config), words.trg.pad_id)
     return Imported(model, words, names, [*placed.notes, *NOTES], measured=measured)
+
+
+def _read_folder(folder: Path, facts: Facts) -> Imported:
+    """What --to torch wrote: its config.json says what weights cannot."""
+    facts.refuse_others((), "a folder that --to torch wrote")
+    config = read_json(folder / "config.json", TypeAdapter(TransformerConfig))
+    file, words = folder / "model.safetensors", Vocabularies.load(folder)
+    words.check(config.src_vocab_size, config.trg_vocab_size)
+    source = Source(read_tensors(file), str(file))
+    parts = find_parts(source, {})
+    weights = dict(our_weights(source, parts, config.embed_size))
+    if config.positions == "learned":
+        for side, stack in zip(("src", "trg"), STACKS, strict=True):
+            ours = f"{stack}.positions.table.weight"
+            weights[ours] = source.take(f"{side}_positions.weight", ours)
+    model, names = build(asdict(config), weights, str(file)), source.finish()
+    formulas = TorchFormulas(source, parts, config)
+    measured = largest_difference(model, formulas, words.trg.pad_id, by="PyTorch's own stacks")
+    return Imported(model, words, names, [], measured=measured)
 
 
 def _have_tables(parts: dict[str, str]) -> bool:

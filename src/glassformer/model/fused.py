@@ -39,5 +39,5 @@ def use_fused(model: Transformer) -> Transformer:
 
 
 def use_written(model: Transformer) -> Transformer:
-    """Written out, the default: every number visible; on a CPU faster for few keys in bfloat16 or on several threads."""
+    """The default: every number visible, and on a CPU faster for few keys in bfloat16 or on several threads."""
     return use_attention(model, attention)

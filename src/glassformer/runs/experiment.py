@@ -25,7 +25,7 @@ from glassformer.errors import UserError
 from glassformer.learn.zoo import plant
 from glassformer.model.transformer import Transformer
 from glassformer.runs.recipe import Recipe, as_dict
-from glassformer.runs.scoring import LOWER_IS_BETTER, score_model
+from glassformer.runs.scoring import LOWER_IS_BETTER, score_answers, score_model
 from glassformer.train import Callback, Trainer, validation_loss
 
 
@@ -38,6 +38,7 @@ class Experiment:
     vocabularies: Vocabularies
     train_pairs: EncodedPairs
     valid_pairs: EncodedPairs
+    valid_references: list[tuple[str, list[str]]]  # those that are decoded and scored at each evaluation
 
     def build_model(self, device: torch.device | str = "cpu") -> Transformer:
         """A new model of the recipe's sizes, with its fault; raises UserError where they do not fit together."""
@@ -72,11 +73,10 @@ class Experiment:
             src_pad_id=src.pad_id,
             trg_pad_id=trg.pad_id,
         )
-        loss = validation_loss(model, (batch for _, batch in ordered))
-        scores = score_model(
-            model, self.vocabularies, self.dataset.valid_references()[: self.recipe.valid_sentences],
-            self.scores, self.recipe.decoding,
+        loss = validation_loss(
+            model, (batch for _, batch in ordered), precision=self.recipe.training.precision
         )  # fmt: skip
+        scores = score_model(model, self.vocabularies, self.valid_references, self.scores, self.recipe.decoding)
         return {"valid_loss": loss} | {score.name: score.value for score in scores}
 
     def trainer(
@@ -115,8 +115,12 @@ def prepare(
     vocabularies: Vocabularies | None = None,
     progress: Progress | None = None,
 ) -> Experiment:
-    """Open the data set (downloading it where that is needed), learn its vocabularies, encode its pairs."""
+    """Open the data set (downloading it where that is needed), learn its vocabularies, encode its pairs.
+
+    Raises UserError for a score that does not exist or needs a library that is not installed.
+    """
     dataset = dataset or open_dataset(recipe.data, data_dir=data_dir, progress=progress)
+    score_answers(recipe.scores or dataset.metrics, ["a"], [["a"]])  # what is missing is said now, not after an hour
     vocabularies = vocabularies or learn_vocabularies(recipe, dataset)
     max_length = recipe.model.get("max_length", signature(Transformer).parameters["max_length"].default)
     train_pairs = encode_pairs(
@@ -128,7 +132,16 @@ def prepare(
         vocabularies=vocabularies,
         train_pairs=train_pairs,
         valid_pairs=encode_in_memory(dataset.valid(), vocabularies, max_length=max_length),
+        valid_references=readable(dataset.valid_references(), vocabularies.src, max_length)[: recipe.valid_sentences],
     )
+
+
+def readable(
+    references: list[tuple[str, list[str]]], vocabulary: Vocabulary, max_length: int
+) -> list[tuple[str, list[str]]]:
+    """Those whose source, with its </s>, a model of `max_length` reads."""
+    sources = vocabulary.encode_batch([source for source, _ in references])
+    return [each for each, ids in zip(references, sources, strict=True) if len(ids) < max_length]
 
 
 def learn_vocabularies(recipe: Recipe, dataset: DataSet) -> Vocabularies:

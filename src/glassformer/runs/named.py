@@ -86,7 +86,7 @@ def reverse_honest() -> Recipe:
         ),
         training=TrainingConfig(
             batch_tokens=1024, max_steps=1000, schedule="linear", learning_rate=5e-3, warmup_steps=100,
-            # Judged at the end alone: the cheat's score is 0 throughout, and the first of equals would be kept as best.
+            # Judged at the end alone: the cheat's score is 0 throughout.
             evaluate_every=1000, precision="float32", average_last=0,
         ),
     )  # fmt: skip

@@ -28,7 +28,7 @@ class Plan:
 def plan(experiment: Experiment, device: torch.device) -> Plan:
     """Count what can be counted and estimate the rest from this machine's matmul rate."""
     training, pairs = experiment.recipe.training, experiment.train_pairs
-    model = experiment.build_model()
+    model = experiment.build_model("meta")  # its sizes alone are asked for
     config = model.config
     parameters = sum(parameter.numel() for parameter in model.parameters())
     per_step = training.batch_tokens * training.accumulate

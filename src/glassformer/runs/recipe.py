@@ -7,6 +7,8 @@ import inspect
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -79,6 +81,8 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             own[name] = parsed(name, value, own_hints[name])
             if name == "fault" and own[name] not in (None, *FAULTS):
                 raise unknown_name("fault", own[name], FAULTS)
+            if name == "valid_sentences" and own[name] < 1:
+                raise UserError(f"valid_sentences={own[name]} is too small: the best checkpoint is chosen by them.")
         elif name in MODEL_FIELDS:
             parts["model"][name] = parsed(name, value, MODEL_FIELDS[name])
         elif name in training_hints:
@@ -99,9 +103,10 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 def parsed(name: str, value: Any, hint: Any) -> Any:
     """A value given as text, as the type the setting has; other values pass through the same check."""
-    optional = get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
-    if optional and isinstance(value, str) and value.lower() == "none":
-        return None
+    if get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint):
+        if value is None or (isinstance(value, str) and value.lower() == "none"):
+            return None
+        hint = reduce(or_, (part for part in get_args(hint) if part is not type(None)))
     adapter: TypeAdapter[Any] = TypeAdapter(hint)
     try:
         if isinstance(value, str) and get_origin(hint) is tuple:

@@ -27,10 +27,16 @@ class Keeper:
         self.saved_step: int | None = None  # of the newest checkpoint that belongs to this run
 
     def open(self) -> None:
-        """Make the folder and clear what a killed process left. Raises UserError where another run lives in it."""
+        """Make the folder and clear what a killed process left.
+
+        Raises UserError where another run lives in it, and where it cannot be made.
+        """
         if self.saved_step is None and step_folders(self.checkpoints):
             raise UserError(f"{self.folder} holds a run already: resume it, or choose another folder.")
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"the run's folder {self.folder} cannot be made: {error.strerror}.") from error
         sweep(self.checkpoints, "step-*")
         sweep(self.folder, self.final.name)
 
@@ -43,7 +49,7 @@ class Keeper:
         folder = self.at(progress.step)
         save(folder, self.model, self.vocabularies, self.config, pack(progress, self.model, optimizer))
         self.saved_step = progress.step
-        *older, _ = step_folders(self.checkpoints)
+        older = [other for other in step_folders(self.checkpoints) if other < folder]
         best = None if progress.best_step is None else self.at(progress.best_step)
         for old in older[: max(0, len(older) + 1 - self.keep)]:
             if old != best:
@@ -76,7 +82,7 @@ class Keeper:
         They are the best checkpoint's (the last one's, where nothing was scored), or the mean of the last
         `average_last` checkpoints if, with it in the model, `no_worse()`.
         """
-        recent = step_folders(self.checkpoints)[-average_last:] if average_last > 1 else []
+        recent = list(filter(is_whole, step_folders(self.checkpoints)))[-average_last:] if average_last > 1 else []
         if len(recent) > 1:
             put_weights(self.model, average_weights(recent), "the mean of the last checkpoints")
             if no_worse():
@@ -94,3 +100,12 @@ class Keeper:
             warnings.warn(f"{error} The newest checkpoint is taken instead of the best.", stacklevel=2)
             return self.at(self.saved_step or 0)
         return best
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a checkpoint is as it was written."""
+    try:
+        verify(folder)
+    except UserError:
+        return False
+    return True

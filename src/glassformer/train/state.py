@@ -43,8 +43,9 @@ class Progress:
 
     def note(self, score: float, less_is_better: bool) -> None:
         """Take down the score of an evaluation at this step."""
-        better = self.no_worse(score, less_is_better) and score != self.best_score
-        if better:
+        no_worse = self.no_worse(score, less_is_better)
+        better = no_worse and score != self.best_score
+        if no_worse:  # of equal scores the later step's weights, which have learnt for longer
             self.best_step, self.best_score = self.step, score
         self.evaluated_step = self.step
         self.evaluations_without_better = 0 if better else self.evaluations_without_better + 1

@@ -1,7 +1,7 @@
 """Faults of the formula softmax(QK^T / sqrt(d)) V and of the heads. Each class has one line wrong.
 
-The formula is a property of the class, so `use_attention`, `use_fused` (called by the Trainer on a GPU) and decoding
-leave it in place: such an attention is never fused.
+The formula is a property of the class, so `use_attention`, `use_fused`, training and decoding leave it in place: such
+an attention is never fused.
 """
 
 import math
