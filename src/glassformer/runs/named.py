@@ -136,7 +136,13 @@ def multi30k_long(name: str) -> Recipe:
 
 
 def tatoeba(name: str) -> Recipe:
-    """Short everyday sentences (Tatoeba), about 165,000 pairs, six times. Not measured yet."""
+    """Short everyday sentences (Tatoeba), about 165,000 pairs, six times.
+
+    glassformer train tatoeba-en-fr --threads 1: 3 h 15 min on one core of an AMD EPYC (AVX2, no bfloat16) with other
+    work beside it, 2026-11-24, seed 1, 7,200 updates. On the 1,195 test sources, with the weights in half precision as
+    they ship (en-fr), beam 4: BLEU 45.81 (nrefs:var|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0), chrF 63.53;
+    with --quantize int8 BLEU 45.65. Others: not measured.
+    """
     recipe = translation(name, minutes=20)
     training = replace(
         recipe.training, max_minutes=None, batch_tokens=1536, max_steps=7200, learning_rate=2e-3, warmup_steps=400
