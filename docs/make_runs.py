@@ -29,8 +29,7 @@ TAIL = """\
 ## Models that ship
 
 What some of these runs gave is inside the package: `glassformer models` lists it, with sizes, scores and licences, and
-`glassformer models NAME` prints a model's card. Every command takes such a name in the place of a folder. Where the
-list is empty, none ships yet.
+`glassformer models NAME` prints a model's card. Every command takes such a name in the place of a folder.
 """
 COLUMNS = ("run", "data", "layers", "channels", "heads", "dropout", "tokens of a batch", "ends after", "beam")
 

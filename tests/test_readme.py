@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from glassformer import Transformer, Vocabularies, Vocabulary, save
-from glassformer.checkpoint import Config
 from glassformer.cli import main
 from glassformer.learn.zoo import FAULTS
 from tests.test_sizes import core_lines
@@ -15,18 +13,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def save_a_model(folder: Path) -> None:
-    """An untrained stand-in for the trained model that the README loads."""
-    texts = ["ein hund rennt .", "a dog runs ."]
-    joint = Vocabulary.train(texts, kind="bpe", size=300)
-    model = Transformer(len(joint), len(joint), joint.pad_id, joint.pad_id, 16, 1, heads=2)
-    save(folder, model, Vocabularies(joint, joint), Config(model=model.config, data={}, decoding={}, run={}))
-
-
 def test_the_python_runs_and_prints_what_it_says(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_a_model(tmp_path / "runs" / "multi30k-de-en")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)

@@ -33,7 +33,12 @@ def pronounce_demo() -> Recipe:
 
 
 def pronounce() -> Recipe:
-    """English spelling to phonemes, twelve times through the dictionary: the model that ships. Not measured yet."""
+    """English spelling to phonemes, twelve times through the dictionary: the model that ships.
+
+    glassformer train pronounce --threads 1: 3 h 27 min on one core of an AMD EPYC (AVX2, no bfloat16) with other work
+    beside it, 2026-11-24, seed 1, 8,500 updates. On the 3,778 test words, with the weights in half precision as they
+    ship, beam 4: PER 7.17 %, WER 29.27 % (any reference right, the closest for PER).
+    """
     return Recipe(
         name="pronounce",
         data="pronounce",
