@@ -214,8 +214,9 @@ def test_shapes_names_tensors_axes_sizes_and_source_lines(cli: Cli, trained: Pat
 
 def test_resume_goes_on_from_the_saved_step(cli: Cli, tmp_path: Path, trained: Path) -> None:
     folder = str(tmp_path / "run")
-    assert cli("train", "reverse", "--out", folder, "--max-steps", "10").code == 0
-    assert cli("train", "reverse", "--out", folder, "--resume", "--max-steps", "15").code == 0
+    few = ("--valid-sentences", "20", "--threads", "1")
+    assert cli("train", "reverse", "--out", folder, "--max-steps", "10", *few).code == 0
+    assert cli("train", "reverse", "--out", folder, "--resume", "--max-steps", "15", *few).code == 0
     steps = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert max(step["step"] for step in steps) == 15
     refused = cli("train", "sort", "--out", folder, "--resume")

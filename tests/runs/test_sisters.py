@@ -37,7 +37,7 @@ def test_a_run_cheats_from_its_start_and_after_a_resume(tmp_path: Path) -> None:
     recipe = changed(named_recipe("reverse-cheating"), small)
     run = prepare(recipe, cache_folder=tmp_path / "cache")
     run.trainer(tmp_path / "run", torch.device("cpu")).train()
-    again = replace(run, recipe=saved_recipe(tmp_path / "run"))
+    again = replace(run, recipe=saved_recipe(tmp_path / "run", run.recipe.name))
     assert again.recipe == recipe
     assert future_leak(run.build_model()) > 0
     assert future_leak(again.build_model()) > 0
