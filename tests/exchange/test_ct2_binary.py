@@ -67,8 +67,8 @@ def check_same(folder: Path, within: float) -> None:
 def names(shared_data: Path) -> tuple[Path, list[tuple[str, str]]]:
     """The trained model of Arabic names, and its test pairs."""
     folder = shared_data / "translit-ar-en"
-    pairs = [tuple(line.split("\t")) for line in (folder / "ar2en-test.txt").read_text("utf-8").splitlines()]
-    return folder / "ctranslate2-model", pairs  # type: ignore[return-value]
+    lines = (folder / "ar2en-test.txt").read_text("utf-8").splitlines()
+    return folder / "ctranslate2-model", [(source, target) for source, target in (line.split("\t") for line in lines)]
 
 
 def test_a_trained_model_gives_the_librarys_log_probabilities(names: tuple[Path, list[tuple[str, str]]]) -> None:

@@ -109,7 +109,7 @@ def translate(
                     stream_line(translator, line, answers, place)
                 return
             several, done = decoding.n_best > 1, 0
-            total = count_lines(source) if source and target else None
+            total = count_lines(source) if source and target and err.is_terminal else None
             with reading_bar() if target else nullcontext() as progress:
                 for texts, found in translated(maker, loaded, blocks(stripped(lines), BLOCK * (workers or 1)), workers):
                     print_answers(texts, found, answers, as_json, several)
