@@ -13,7 +13,7 @@ from glassformer.model.transformer import Transformer
 from glassformer.train.config import Precision
 from glassformer.train.fast import fast
 
-CPU_CHUNK, GPU_CHUNK = 2**20, 2**27  # logits at a time: on a CPU they and what is made of them stay in its cache
+CPU_CHUNK, GPU_CHUNK = 2**22, 2**27  # logits at a time
 
 
 def label_smoothed_loss(logits: Tensor, targets: Tensor, pad_idx: int, smoothing: float) -> Tensor:
@@ -83,14 +83,15 @@ class OutputLoss(torch.autograd.Function):
         for start in range(0, len(decoded), rows):
             x, y = decoded[start : start + rows], targets[start : start + rows, None]
             z = at_least_float32(F.linear(x, weight, bias))
-            real = y != pad_idx
-            normaliser = z.logsumexp(dim=1, keepdim=True)
-            losses = normaliser - (1 - smoothing) * z.gather(1, y) - smoothing * z.mean(dim=1, keepdim=True)
-            total += (losses * real).sum()
+            real = (y != pad_idx).to(dtype)
+            asked = (1 - smoothing) * z.gather(1, y) + smoothing * z.mean(dim=1, keepdim=True)
+            largest = z.amax(dim=1, keepdim=True)
+            powers = z.sub_(largest).exp_()  # once, for the loss and for its gradient
+            sums = powers.sum(dim=1, keepdim=True)
+            total += ((largest + sums.log() - asked) * real).sum()
             if with_gradient:
-                wrong = z.sub_(normaliser).exp_().sub_(smoothing / v)
-                wrong.scatter_add_(1, y, wrong.new_full(y.shape, smoothing - 1))
-                to_z = wrong.mul_(real).to(weight.dtype)
+                wrong = torch.addcmul(-smoothing / v * real, powers, real / sums, out=powers)
+                to_z = wrong.scatter_add_(1, y, (smoothing - 1) * real).to(weight.dtype)
                 torch.mm(to_z, weight, out=to_decoded[start : start + rows])
                 to_weight += to_z.T @ x
                 to_bias += to_z.sum(dim=0)
