@@ -40,7 +40,7 @@ def test_the_program_of_several_processes_answers_in_order(tmp_path: Path) -> No
     (program,) = [block for block in blocks(read("guides/serve.md"), "python") if block.startswith("# many.py")]
     (tmp_path / "many.py").write_text(program, encoding="utf-8")
     done = subprocess.run([sys.executable, "many.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == "['e d c b a']\n['g f e d', 'g e c a']\n"
+    assert done.stdout == "['Où est la gare ?']\n[\"J'ai faim.\", 'Merci beaucoup.']\n"
 
 
 def test_most_pages_show_code_that_runs() -> None:

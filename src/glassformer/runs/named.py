@@ -56,8 +56,9 @@ def pronounce() -> Recipe:
 
 
 def pronasyl() -> Recipe:
-    """The same task on the split that papers use (PRONASYL 2007), read from --data-dir. Not measured yet."""
-    return replace(pronounce(), name="pronasyl", data="pronasyl")
+    """The same on the split that papers use (PRONASYL 2007), read from --data-dir, and longer. Not measured yet."""
+    recipe = pronounce()
+    return replace(recipe, name="pronasyl", data="pronasyl", training=replace(recipe.training, max_steps=20000))
 
 
 def reverse() -> Recipe:
