@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -14,7 +16,7 @@ from glassformer.look import watch
 from glassformer.model.config import Tying
 from glassformer.model.transformer import Transformer
 from glassformer.train import label_smoothed_loss, loss, validation_loss
-from glassformer.train.loss import ModelLoss
+from glassformer.train.loss import ModelLoss, OutputLoss
 from tests.small import small_model
 
 
@@ -53,13 +55,31 @@ def test_the_loss_in_chunks_and_its_gradients_are_those_of_all_logits_at_once(
         torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-12, msg=name)
 
 
-def test_in_float32_the_loss_in_chunks_is_exact_to_a_millionth() -> None:
-    model = small_model(dtype=torch.float32)
-    exact = small_model()
-    exact.load_state_dict(model.state_dict())
-    for batch in batches():
-        plain = label_smoothed_loss(exact(batch.src, batch.trg_in), batch.trg_out, 0, 0.1).item()
-        assert ModelLoss(model)(batch, 0, 0.1).item() == pytest.approx(plain, rel=1e-6)
+@pytest.mark.parametrize("offset", [0, 300])
+def test_in_float32_the_loss_in_chunks_and_its_gradients_are_exact_to_a_millionth(
+    monkeypatch: pytest.MonkeyPatch, offset: float
+) -> None:
+    monkeypatch.setattr(loss, "CPU_CHUNK", 7 * 1000)
+    decoded, weight, bias = torch.randn(300, 16), torch.randn(1000, 16), torch.randn(1000) + offset
+    targets = torch.randint(1000, (300,))
+    single = [part.requires_grad_() for part in (decoded, weight, bias)]
+    exact = [part.detach().double().requires_grad_() for part in single]
+    ours = OutputLoss.apply(*single, targets, 0, 0.1, True)  # type: ignore[no-untyped-call]
+    plain = label_smoothed_loss(F.linear(*exact).unsqueeze(0), targets.unsqueeze(0), 0, 0.1)
+    assert ours.item() == pytest.approx(plain.item(), rel=1e-6)
+    if offset:  # of numbers near 300 float32 itself keeps five decimals, and powers show it
+        return
+    expected = torch.autograd.grad(plain, exact)
+    for gradient, right in zip(torch.autograd.grad(ours, single), expected, strict=True):
+        torch.testing.assert_close(gradient.double(), right, rtol=0, atol=1e-6 * right.abs().max().item())
+
+
+def test_a_word_that_cannot_be_written_leaves_the_validation_loss_a_number() -> None:
+    model, batch = small_model(), batches()[1]
+    with torch.no_grad():
+        model.fc_out.bias[0] = -math.inf  # padding's: no target that counts
+    plain = label_smoothed_loss(model(batch.src, batch.trg_in), batch.trg_out, 0, 0.0)
+    assert ModelLoss(model)(batch, 0, 0.0).item() == pytest.approx(plain.item(), rel=1e-12)
 
 
 def test_the_largest_tensor_of_a_step_does_not_grow_with_tokens_times_vocabulary(
@@ -103,6 +123,28 @@ def test_whoever_watches_a_loss_sees_its_logits() -> None:
     with watch(model) as seen:
         ModelLoss(model)(batch, 0, 0.1)
     assert seen["logits"].value.shape == (*batch.trg_out.shape, 11)
+
+
+@pytest.mark.parametrize("kind", ["forward", "forward_pre", "full_backward", "full_backward_pre"])
+def test_a_hook_on_the_output_layer_is_called(kind: str) -> None:
+    model, batch, called = small_model(), batches()[1], []
+    getattr(model.fc_out, f"register_{kind}_hook")(lambda *_: called.append(kind))
+    ModelLoss(model)(batch, 0, 0.1).backward()
+    assert called
+
+
+def test_a_hook_on_the_model_is_called() -> None:
+    model, batch, called = small_model(), batches()[1], []
+    model.register_forward_hook(lambda *_: called.append("the model"))
+    ModelLoss(model)(batch, 0, 0.1)
+    assert called
+
+
+def test_an_output_layer_without_a_bias_trains() -> None:
+    model, batch = small_model(), batches()[1]
+    model.fc_out = nn.Linear(model.fc_out.in_features, 11, bias=False, dtype=torch.float64)
+    plain = label_smoothed_loss(model(batch.src, batch.trg_in), batch.trg_out, 0, 0.1)
+    assert ModelLoss(model)(batch, 0, 0.1).item() == pytest.approx(plain.item(), rel=1e-12)
 
 
 def test_under_autocast_the_weights_get_gradients_in_their_own_dtype() -> None:

@@ -54,10 +54,17 @@ class ModelLoss(nn.Module):
 
 
 def logits_are_wanted(model: Transformer) -> bool:
-    """Whether `forward` or the output layer is a subclass's own, or has a hook (as under `watch`)."""
+    """Whether the model or its output layer has a hook (as under `watch`) or a way of its own to make logits."""
     layer = model.fc_out
-    hooked = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
-    return bool(hooked) or type(layer) is not nn.Linear or type(model).forward is not Transformer.forward
+    hooked = any(
+        hooks
+        for module in (model, layer)
+        for hooks in (
+            module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks,
+        )
+    )  # fmt: skip
+    own = type(model).forward is not Transformer.forward or "forward" in vars(model) or "forward" in vars(layer)
+    return hooked or own or type(layer) is not nn.Linear or layer.bias is None
 
 
 class OutputLoss(torch.autograd.Function):
@@ -83,13 +90,15 @@ class OutputLoss(torch.autograd.Function):
         for start in range(0, len(decoded), rows):
             x, y = decoded[start : start + rows], targets[start : start + rows, None]
             z = at_least_float32(F.linear(x, weight, bias))
-            real = (y != pad_idx).to(dtype)
-            asked = (1 - smoothing) * z.gather(1, y) + smoothing * z.mean(dim=1, keepdim=True)
-            largest = z.amax(dim=1, keepdim=True)
-            powers = z.sub_(largest).exp_()  # once, for the loss and for its gradient
-            sums = powers.sum(dim=1, keepdim=True)
-            total += ((largest + sums.log() - asked) * real).sum()
+            z.sub_(z.amax(dim=1, keepdim=True))  # now no power overflows, and no digit is lost to a common offset
+            asked = (1 - smoothing) * z.gather(1, y)
+            if smoothing:
+                asked += smoothing * z.mean(dim=1, keepdim=True)
+            powers = z.exp_()  # once, for the loss and for its gradient
+            sums, padding = powers.sum(dim=1, keepdim=True), y == pad_idx
+            total += (sums.log() - asked).masked_fill(padding, 0).sum()
             if with_gradient:
+                real = (~padding).to(dtype)
                 wrong = torch.addcmul(-smoothing / v * real, powers, real / sums, out=powers)
                 to_z = wrong.scatter_add_(1, y, (smoothing - 1) * real).to(weight.dtype)
                 torch.mm(to_z, weight, out=to_decoded[start : start + rows])
@@ -101,7 +110,7 @@ class OutputLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        gradients = [part * grads[0].to(part.dtype) for part in ctx.saved_tensors]
+        gradients = [(part.to(grads[0].dtype) * grads[0]).to(part.dtype) for part in ctx.saved_tensors]
         return (*gradients, None, None, None, None)
 
 
