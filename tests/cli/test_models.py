@@ -82,17 +82,19 @@ def test_an_unknown_name_is_answered_with_near_ones(cli: Cli, with_shelf: Path) 
 
 
 def test_every_command_that_takes_a_model_takes_the_name(
-    cli: Cli, with_shelf: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, with_shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for words in (
-        ["translate", "spell"],
-        ["evaluate", "spell", "--limit", "3"],
-        ["shapes", "spell", "a b"],
-        ["attention", "spell", "a b"],
-        ["look", "spell"],
+        ["translate", "spell", "--threads", "1"],
+        ["evaluate", "spell", "--limit", "3", "--threads", "1"],
+        ["shapes", "spell", "a b", "--threads", "1"],
+        ["attention", "spell", "a b", "--threads", "1"],
+        ["look", "spell", "--threads", "1"],
+        ["compare", "spell", "base"],
+        ["convert", "spell", str(tmp_path / "as-torch"), "--to", "torch"],
     ):
         monkeypatch.setattr("sys.stdin", io.StringIO("a b\n"))
-        answer = cli(*words, "--threads", "1")
+        answer = cli(*words)
         assert answer.code == 0, answer.err
     page = Path("page.html").read_text(encoding="utf-8")
     assert str(with_shelf) not in page, "a page tells nobody where the package lies"

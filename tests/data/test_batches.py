@@ -161,7 +161,7 @@ def test_padded_over_useful_counts_both_sides() -> None:
     assert padded_over_useful([batch], src_pad_id=0) == 2 * (4 + 2) / (6 + 3)
 
 
-def test_padding_costs_at_most_a_tenth_on_multi30k(shared_data: Path) -> None:
+def test_padding_costs_at_most_a_twentieth_on_multi30k(shared_data: Path) -> None:
     data = open_dataset("multi30k-de-en", data_dir=shared_data)
     vocabulary = Vocabulary.train((text for pair in data.train() for text in pair), kind="bpe", size=8000)
     pairs = encode_in_memory(data.train(), Vocabularies(vocabulary, vocabulary), max_length=100)

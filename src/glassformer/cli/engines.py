@@ -60,7 +60,7 @@ class Engine:
                 raise UserError("--engine ctranslate2 goes with --quantize int8 or with none on a CPU, not bfloat16.")
             return CTranslate2Translator(
                 loaded.model, loaded.vocabularies, self.decoding,
-                int8=self.quantize == "int8", workers=torch.get_num_threads(), threads=1,
+                int8=self.quantize == "int8", workers=torch.get_num_threads(), token_log_probs=False,
             )  # fmt: skip
         return self.built_in(loaded)
 
