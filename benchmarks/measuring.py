@@ -13,7 +13,7 @@ from typing import NamedTuple
 Work = Callable[[], object]
 Clock = Callable[[], float]
 
-SHORTEST = 0.3  # seconds; a shorter work is repeated until it takes that long
+SHORTEST = 2  # seconds; a shorter work is repeated until it takes that long
 
 
 class Spread(NamedTuple):

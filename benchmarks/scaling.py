@@ -2,6 +2,7 @@
 
 Weak scaling: each process has one thread and batches of the same size, so two do twice the work of one in a step; the
 efficiency is their speed over twice the speed of one. Rounds are interleaved. The run is `pronounce-demo`.
+What was measured is written to benchmarks/scaling.json, which docs/make_speed.py tells of.
 """
 
 import argparse
@@ -13,9 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine
+
+MEASURED = Path(__file__).parent / "scaling.json"
 STEPS, NOT_COUNTED = 60, 20  # updates of a run; the first ones are slower
 
 
@@ -51,19 +56,18 @@ def tokens_a_second(processes: int) -> float:
     return float(sum(line["tokens"] for line in counted) / (counted[-1]["seconds"] - lines[NOT_COUNTED - 1]["seconds"]))
 
 
-def weak_scaling(rounds: int) -> None:
+def weak_scaling(rounds: int) -> dict[str, Any]:
+    """Tokens a second of one process and of two, and the efficiency, round by round."""
     speeds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for processes, measured in speeds.items():
             measured.append(tokens_a_second(processes))
-    shares = sorted(two / (2 * one) for one, two in zip(speeds[1], speeds[2], strict=True))
-    one, two = (statistics.median(measured) for measured in speeds.values())
-    print(f"one process:   {one:,.0f} tokens/s")
-    print(f"two processes: {two:,.0f} tokens/s")
-    print(f"weak scaling efficiency: {statistics.median(shares):.0%}   (rounds: {shares[0]:.0%} to {shares[-1]:.0%})")
+    one, two = (round(statistics.median(measured)) for measured in speeds.values())
+    shares = sorted(round(two / (2 * one), 3) for one, two in zip(speeds[1], speeds[2], strict=True))
+    return {"one_process": one, "two_processes": two, "efficiency": shares}
 
 
-def restart() -> None:
+def restart() -> dict[str, Any]:
     """Seconds from the kill of one of two processes to the next update, and whether the losses are the same."""
     with tempfile.TemporaryDirectory() as folder:
         alone, killed = Path(folder) / "alone", Path(folder) / "killed"
@@ -78,17 +82,22 @@ def restart() -> None:
             time.sleep(0.01)
         while len(updates(killed)) < seen and run.poll() is None:
             time.sleep(0.01)
-        print(f"after kill -9 of one process, past the lost updates again in {time.monotonic() - start:.1f} s")
+        back = round(time.monotonic() - start, 1)
         run.wait()
         losses = [[line["loss"] for line in updates(each)] for each in (alone, killed)]
-        print(f"losses of all 30 updates equal to a run left alone: {losses[0] == losses[1]}")
+    return {"seconds_until_past_the_kill": back, "updates": len(losses[1]), "same_losses": losses[0] == losses[1]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    weak_scaling(parser.parse_args().rounds)
-    restart()
+    options = parser.parse_args()
+    found = {
+        "machine": machine(), "date": date.today().isoformat(), **weak_scaling(options.rounds), **restart(),
+        "command": f"python -m benchmarks.scaling --rounds {options.rounds}",
+    }  # fmt: skip
+    MEASURED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(MEASURED.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

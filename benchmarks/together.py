@@ -107,7 +107,7 @@ class Comparison:
     def decode(self) -> Iterator[Row]:
         """Answers of forced length; where the peer takes our weights, float32 must give the same answers."""
         whole = self.ours.decoder()
-        read = torch.randn(8192, MATRIX)  # more than a processor's cache holds: how fast weights come from memory
+        read = torch.randn(2**15, MATRIX)  # more than a processor's cache holds: how fast weights come from memory
         for kind in self.peer.kinds:
             ours, theirs = self.ours.decoder(whole, kind), self.peer.decoder(whole, kind)
             for sentences, beam in DECODED:
