@@ -33,7 +33,7 @@ def test_rounds_are_interleaved_and_every_other_one_goes_backwards() -> None:
     works = {name: lambda name=name: order.append(name) for name in ("ours", "theirs")}
     spent = interleaved(works, 2, lambda: SHORTEST * next(ticks))
     assert order == ["ours", "theirs", "ours", "theirs", "theirs", "ours"]  # the first two are not counted
-    assert spent == dict.fromkeys(works, [SHORTEST, SHORTEST])
+    assert spent == {name: [SHORTEST, SHORTEST] for name in works}
 
 
 def test_the_work_of_a_step_is_three_times_what_a_forward_pass_multiplies() -> None:
