@@ -297,8 +297,8 @@ def annotated() -> list[Row]:
         ),
         (
             "learning rate",
-            "noam, e^-0.5 min(n^-0.5, n w^-1.5): n counts updates",
-            "the same: n counts batches, 10 of which make an update, so w = 3,000 is 300 updates",
+            "noam, e^-0.5 min(step^-0.5, step w^-1.5): step counts updates",
+            "the same: step counts batches, 10 of which make an update, so w = 3,000 is 300 updates",
             f"e = 512, update 300: {rates[0]:.1e}, there {rates[1]:.1e}; "
             f"update 3,000: {rates[1]:.1e}, there {rates[2]:.1e}",
         ),

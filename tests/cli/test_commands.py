@@ -2,14 +2,18 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from glassformer.checkpoint import load, save
+from glassformer.cli import main
 from glassformer.data import DataSet
 from tests.cli.conftest import Cli
 
@@ -52,6 +56,20 @@ def test_every_command_takes_device_and_threads_and_explains_itself(cli: Cli, co
     assert answer.code == 0
     assert "--device" in answer.out
     assert "--threads" in answer.out
+
+
+def test_a_help_text_breaks_where_the_terminal_ends_and_its_code_stays_as_it_is() -> None:
+    program: Any = typer.main.get_command(main.app)
+    commands = [*program.commands.values(), *program.commands["learn"].commands.values()]
+    assert len(commands) > len(COMMANDS)
+    for command in commands:
+        assert not re.search(r"\S\n\S", command.help), command.name
+    assert "def build():\n        return" in program.commands["diagnose"].help
+
+
+def test_no_name_of_an_option_is_cut_off_at_80_columns(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert not [command for command in COMMANDS if "…" in cli(command, "--help").out]
 
 
 def test_masks_says_what_each_row_sees_and_is_asked_for(cli: Cli) -> None:

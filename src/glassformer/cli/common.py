@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from glassformer.errors import UserError
 
@@ -41,6 +43,14 @@ Trg = Annotated[Path | None, typer.Option(help="Their translations, line for lin
 InTsv = Annotated[Path | None, typer.Option(help="Instead of --src and --trg: one file, source TAB target.")]
 InJsonl = Annotated[Path | None, typer.Option(help='Instead: one {"source": ..., "target": ...} a line.')]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead.")]
+
+
+class Command(TyperCommand):
+    """A command whose help fills the lines of the terminal; typer by itself keeps the ends of a docstring's lines."""
+
+    def __init__(self, name: str | None, *, help: str | None = None, **rest: Any) -> None:
+        # Only between words: what is indented, as code is, keeps its lines.
+        super().__init__(name, help=re.sub(r"(?<=\S)\n(?=\S)", " ", help or ""), **rest)
 
 
 def cores() -> int:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SHOWN = 6  # lines of the map, unless all are asked for
 WEIGHTS = "What weights cannot say"
+YES_OR_NO = f"{WEIGHTS}: yes or no"  # apart, as two long names in one row leave the whole panel no room for words
 
 
 def told(meaning: str, **limits: Any) -> Any:
@@ -34,7 +35,9 @@ def convert(
     activation: Annotated[str | None, told("relu, gelu or silu.")] = None,
     positions: Annotated[str | None, told("sinusoidal or none, where the file has no table.")] = None,
     max_length: Annotated[int | None, told("The longest sentence, in tokens.", min=1)] = None,
-    scale_embeddings: Annotated[bool | None, told("Embeddings times sqrt(embed_size)?")] = None,
+    scale_embeddings: Annotated[
+        bool | None, typer.Option(help="Embeddings times sqrt(embed_size), or not.", rich_help_panel=YES_OR_NO)
+    ] = None,
     divide_by: Annotated[str | None, told("Scores are divided by the root of: embed_size or head_dim.")] = None,
     src_pad: Annotated[int | None, told("The source's padding id.")] = None,
     trg_pad: Annotated[int | None, told("The target's padding id.")] = None,

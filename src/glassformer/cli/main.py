@@ -24,6 +24,7 @@ from glassformer.cli import (
     translate,
     why,
 )
+from glassformer.cli.common import Command
 from glassformer.errors import UserError
 
 app = typer.Typer(
@@ -50,20 +51,20 @@ def root(
     pass
 
 
-app.command("demo")(demo.demo)
+app.command("demo", cls=Command)(demo.demo)
 app.command("train", cls=train.TrainCommand)(train.train)
-app.command("translate")(translate.translate)
-app.command("evaluate")(evaluate.evaluate)
-app.command("models")(models.models)
-app.command("convert")(convert.convert)
-app.command("compare")(compare.compare)
-app.command("shapes")(shapes.shapes)
-app.command("masks")(masks.masks)
-app.command("attention")(attention.attention)
-app.command("look")(look.look)
+app.command("translate", cls=Command)(translate.translate)
+app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("models", cls=Command)(models.models)
+app.command("convert", cls=Command)(convert.convert)
+app.command("compare", cls=Command)(compare.compare)
+app.command("shapes", cls=Command)(shapes.shapes)
+app.command("masks", cls=Command)(masks.masks)
+app.command("attention", cls=Command)(attention.attention)
+app.command("look", cls=Command)(look.look)
 app.add_typer(learn.app, name="learn")
-app.command("why")(why.why)
-app.command("diagnose")(diagnose.diagnose)
+app.command("why", cls=Command)(why.why)
+app.command("diagnose", cls=Command)(diagnose.diagnose)
 
 
 def main() -> None:

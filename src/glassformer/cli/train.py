@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand
 
 from glassformer.cli.common import (
+    Command,
     DataDir,
     Device,
     InJsonl,
@@ -41,7 +41,7 @@ RUNS_HELP = (
 )
 
 
-class TrainCommand(TyperCommand):
+class TrainCommand(Command):
     """A command that also takes the settings of a run, `--name value` or `--name=value`, which only the run knows."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

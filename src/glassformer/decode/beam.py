@@ -2,8 +2,9 @@
 
 At each step every live hypothesis is continued by every token, and the best 2 x beam continuations of a sentence are
 looked at. Those that end in </s> and stand among the first `beam` are finished; the best `beam` others go on. The best
-`n_best` finished ones by score = log p / ((5 + n) / 6)^alpha are kept, and a sentence is done when no live hypothesis
-can still beat the worst of them: its log p can only fall, and the longest answer allowed has the largest divisor.
+`n_best` finished ones by score = log p / ((5 + length) / 6)^alpha are kept (length: the tokens written, </s> included),
+and a sentence is done when no live hypothesis can still beat the worst of them: its log p can only fall, and the
+longest answer allowed has the largest divisor.
 """
 
 from functools import partial

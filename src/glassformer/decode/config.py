@@ -16,7 +16,7 @@ class DecodingConfig:
 
     beam: int = 1  # hypotheses kept while searching; 1: greedy, the likeliest token each time
     n_best: int = 1  # answers for each sentence: of a search at most `beam`, when sampling any number of draws
-    length_penalty: float = 0.6  # alpha of score = log p / ((5 + n) / 6)^alpha (section 6.1); 0: the log p itself
+    length_penalty: float = 0.6  # alpha of score = log p / ((5 + length) / 6)^alpha (section 6.1); 0: the log p itself
     sample: bool = False  # draw each token by its probability instead of searching; `beam` then plays no part
     temperature: float = 1.0  # when sampling: logits are divided by it; below 1 safer, above 1 bolder
     top_k: int = 0  # when sampling: among the k likeliest tokens only; 0: all
@@ -77,5 +77,5 @@ class DecodingConfig:
         return max(1, min(int(src_tokens * self.max_ratio) + self.max_extra, max_length))
 
     def penalty(self, tokens: float) -> float:
-        """What the log probability of `tokens` generated tokens is divided by: ((5 + n) / 6)^alpha."""
+        """What the log probability of `tokens` generated tokens is divided by: ((5 + tokens) / 6)^alpha."""
         return float(((5 + tokens) / 6) ** self.length_penalty)

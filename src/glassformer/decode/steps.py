@@ -30,7 +30,7 @@ class Hypothesis(NamedTuple):
 
     ids: list[int]  # without <s> and </s>
     log_prob: float  # of the whole answer, </s> included: the sum of token_log_probs
-    score: float  # log_prob / ((5 + n) / 6)^length_penalty, n = len(token_log_probs)
+    score: float  # log_prob / ((5 + length) / 6)^length_penalty, length = len(token_log_probs)
     token_log_probs: list[float]  # one for each id, and one for </s> unless the answer was cut off before it
 
 

@@ -13,7 +13,7 @@ Attend = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def lowest(dtype: torch.dtype) -> float:
-    """The fill for hidden energies: the lowest finite number, since -1e9 and -1e20 overflow in half precision."""
+    """The fill for hidden energies: the lowest finite number, since -1e9 and -1e20 do not fit into float16."""
     return torch.finfo(dtype).min
 
 
@@ -38,8 +38,9 @@ def attention(
 class MultiHeadAttention(nn.Module):
     """h attentions side by side, each in its own d channels (section 3.2.2).
 
-    to_queries, to_keys, to_values and fc_out are the paper's W^Q, W^K, W^V and W^O, each for all heads side by side.
-    The origin used one small projection for all heads.
+    Differs from the paper: each projection has a bias, which a `Transformer` starts at 0; section 3.2.2 has none.
+    to_queries, to_keys, to_values and fc_out are W^Q, W^K, W^V and W^O (transposed, as nn.Linear keeps them), each for
+    all heads side by side. The origin used one small projection for all heads.
     """
 
     def __init__(self, embed_size: int, heads: int) -> None:

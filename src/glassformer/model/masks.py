@@ -1,7 +1,8 @@
 """Who may look at whom. The one convention of this project: True = may attend.
 
 (`scaled_dot_product_attention` means the same; `nn.MultiheadAttention` means the opposite.)
-A mask is (n, h or 1, q, k): row = the position that asks, column = the position that answers.
+A mask is (n, h, q, k), with size 1 along an axis where nothing changes: row = the position that asks,
+column = the position that answers.
 """
 
 import torch

@@ -79,7 +79,8 @@ class Transformer(nn.Module):
     """The encoder-decoder Transformer of "Attention Is All You Need" (Vaswani et al. 2017).
 
     Differs from the paper where the defaults are the origin's: learned positions, no dropout, untied and unscaled
-    embeddings. `**base()` is the paper's. Each argument's meaning stands in `TransformerConfig`.
+    embeddings. `**base()` is the paper's, but for the biases of attention's projections and what the paper leaves open
+    (docs/differences.md). Each argument's meaning stands in `TransformerConfig`.
     """
 
     def __init__(
@@ -186,8 +187,8 @@ def initialise(model: Transformer) -> None:
 
     Linear layers: Xavier uniform, biases 0. The output layer N(0, 0.02^2), because it reads normed vectors of
     length sqrt(e): larger weights would make confident wrong guesses. Word tables enter the stack with variance 1,
-    but a tied table is the output layer too and so starts at 0.02 (e^-0.5 would raise the first loss by 5 to 77 %).
-    Learned positions start as large as the words they are added to.
+    but a tied table is the output layer too and so starts at 0.02 (1 / sqrt(e), usual elsewhere, starts with a higher
+    loss: docs/differences.md). Learned positions start as large as the words they are added to.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):

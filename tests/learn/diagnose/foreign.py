@@ -202,7 +202,7 @@ class SharedByHeads(nn.Module):
 
 
 class UnbiasedNorm(HandNorm):
-    """The standard deviation over n - 1, with eps beside it."""
+    """The standard deviation over e - 1, with eps beside it."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.gain * (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + self.eps) + self.bias

@@ -214,8 +214,8 @@ D8 = Case(
     number="D8",
     title="A wider search, a worse answer",
     story=(
-        "Greedy answers are right. A beam looks at more answers and should find at least as likely ones; here it finds "
-        "worse ones, and the wider it is, the worse they get. The model is not to blame: it is the right one."
+        "Greedy answers are right. A beam looks at more answers and should mostly find likelier ones; here it finds "
+        "less likely ones, and the wider it is, the less likely. The model is not to blame: it is the right one."
     ),
     ask=ASK,
     hints=(
@@ -228,7 +228,7 @@ D8 = Case(
         "that no greedy search would take costs nothing one step later, when an obvious token follows, so the beam "
         "fills with bad beginnings and good ends. A score must be the sum over all tokens. The probe: what the beam "
         "reports is not the log probability of its own answer. That the answer is less likely than the greedy one is "
-        "true too, but of most faults of a search."
+        "true too, but of most faults of a search, and now and then of a right one, whose beam lost greedy's beginning."
     ),
     thread="nyu-mll/jiant#371",
     exercise="18",

@@ -1,6 +1,6 @@
 """Every finding by name: what it means, the thread where others met it, the exercise that trains it, its row.
 
-The order is the order of a report: causes before symptoms. Threads are the ones of the 29 confusions.
+The order is the order of a report: causes before symptoms. Threads are those of confusions 1 to 29.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class Kind(NamedTuple):
     meaning: str
     thread: str
     exercise: str
-    row: int | None  # of the 29 confusions; None where it is none of them
+    row: int | None  # of confusions 1 to 29; None where it is none of them
 
 
 AT = "harvardnlp/annotated-transformer"
@@ -320,7 +320,7 @@ KINDS: dict[str, Kind] = {
     ),
     "layer-norm-formula": Kind(
         "The layer norm is not the formula",
-        "(x - mean) / sqrt(variance + eps), with the variance over n, not n - 1, and eps under the root. The "
+        "(x - mean) / sqrt(variance + eps), with the variance over e, not e - 1, and eps under the root. The "
         "difference is 6 % at 8 channels and 0.1 % at 512: it matters with other people's weights.",
         f"{AT}#119",
         "08",

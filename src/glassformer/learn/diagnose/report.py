@@ -17,7 +17,7 @@ class Finding:
     meaning: str  # what follows from it, and what is right
     thread: str  # where others met it
     exercise: str  # the number of the exercise that trains it, "01" to "20"
-    row: int | None  # of the 29 confusions: `glassformer why ROW`; None where it is none of them
+    row: int | None  # of confusions 1 to 29: `glassformer why ROW`; None where it is none of them
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The 29 confusions and what a diagnosis can say of each: the name of a finding, or why behaviour does not show it."""
+"""Confusions 1 to 29, each with the name of a finding, or the reason why a model's behaviour does not show it."""
 
 ROWS: dict[int, str] = {
     1: "empty-row-nan",

@@ -74,10 +74,10 @@ def off(width):
                 "{f'{width} channels': f'{off(width):.2%}' for width in (8, 64, 512)}",
             ),
         ),
-        changes="x.std divides by n - 1 and not by n: all results are too small. An eps outside the root weighs "
-        "differently where a row hardly varies.",
+        changes="x.std divides by e - 1 and not by e, the channels of a row: all results are too small. An eps outside "
+        "the root weighs differently where a row hardly varies.",
         harmless="In wide layers: at 512 channels the two are a thousandth apart, where the row varies at all.",
-        truth="The variance divides by n, and eps is inside the root: sqrt(variance + eps). Compare with F.layer_norm "
+        truth="The variance divides by e, and eps is inside the root: sqrt(variance + eps). Compare with F.layer_norm "
         "on few channels, and on a row that hardly varies, where the two faults are large.",
         threads=(
             "harvardnlp/annotated-transformer#122",

@@ -53,7 +53,7 @@ class NormOnBranch(nn.Module):
 
 
 class UnbiasedVariance(nn.LayerNorm):
-    """Divides by n - 1 and adds eps outside the root."""
+    """Divides by e - 1 and adds eps outside the root."""
 
     def forward(self, x: Tensor) -> Tensor:
         deviation = x.std(dim=-1, keepdim=True, unbiased=True) + self.eps
@@ -211,7 +211,7 @@ FAULTS = (
     ),
     Fault(
         name="layer-norm-unbiased",
-        title="LayerNorm divides by the deviation with n - 1, and adds eps outside the root.",
+        title="LayerNorm divides by the deviation with e - 1, and adds eps outside the root.",
         plant=on(norms, UnbiasedVariance),
         symptom=(
             "None in training. The numbers are off by the more the narrower the model is: at 8 channels by 6.5 %, "

@@ -28,9 +28,9 @@ def normalised(x: Tensor, eps: float, *, unbiased: bool, outside: bool) -> Tenso
 
 FORMULAS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "": lambda x, eps: normalised(x, eps, unbiased=False, outside=False),
-    "variance over n - 1 instead of n": lambda x, eps: normalised(x, eps, unbiased=True, outside=False),
+    "variance over e - 1 instead of e": lambda x, eps: normalised(x, eps, unbiased=True, outside=False),
     "eps beside the root, not under it": lambda x, eps: normalised(x, eps, unbiased=False, outside=True),
-    "variance over n - 1 and eps beside the root": lambda x, eps: normalised(x, eps, unbiased=True, outside=True),
+    "variance over e - 1 and eps beside the root": lambda x, eps: normalised(x, eps, unbiased=True, outside=True),
     "no eps": lambda x, eps: normalised(x, 0.0, unbiased=False, outside=False),
     "variance in place of its root": lambda x, eps: (
         (x - x.mean(dim=-1, keepdim=True)) / (x.var(dim=-1, keepdim=True, unbiased=False) + eps)

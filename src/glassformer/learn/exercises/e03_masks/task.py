@@ -31,7 +31,7 @@ def padding_mask(tokens: Int[Tensor, "n k"], pad_idx: int) -> Bool[Tensor, "n 1 
 
 
 def look_ahead_mask(length: int) -> Bool[Tensor, "1 1 t t"]:
-    """Row t, the one that asks, may see column 0 to t: itself and what came before it."""
+    """Row i, the one that asks, may see the columns 0 to i: itself and what came before it."""
     raise NotImplementedError
 
 

@@ -19,8 +19,8 @@ TEXTS = Texts(
         "target_mask is one line: both masks of above, joined by &. Their axes of size 1 line up by broadcasting.",
     ),
     explanation=(
-        "In training the whole target stands in the decoder at once, and row t is asked for the word at t + 1. A row"
-        " that could see column t + 1 would copy the answer: the loss falls to nothing, and when the model writes by"
+        "In training the whole target stands in the decoder at once, and row i is asked for the word at i + 1. A row"
+        " that could see column i + 1 would copy the answer: the loss falls to nothing, and when the model writes by"
         " itself there is no answer to copy. The look-ahead mask takes that away, and so training sees what writing"
         " will see. Padding is hidden as a column, never as a row: what a row of padding answers is ignored by the"
         " loss, while a row that may see nothing at all has no softmax. With padding on the right the look-ahead mask"

@@ -1,7 +1,7 @@
 """05  Multi-head attention                                                          section 3.2.2 · 30 minutes · 3 of 5
 
 Attention h times side by side, each head in its own d = e / h channels, so that a word can look for several things at
-once. Four matrices, each (e, e), all heads side by side in their columns: head i has the columns i d to (i + 1) d.
+once. Four matrices, each (e, e), all heads side by side in their columns: head i has the columns i d to (i + 1) d - 1.
 
     head_i = attention(query W^Q_i, key W^K_i, key W^V_i)        MultiHead = (head_0, ..., head_h-1 side by side) W^O
 

@@ -38,7 +38,7 @@ TEXTS = Texts(
             question="Two micro-batches hold 900 and 100 real tokens. How do you get the loss of both together?",
             rubric=(
                 "the sum of all token losses divided by 1000, not the mean of the two means",
-                "the short batch would count nine times too much per token",
+                "each token of the short batch would count nine times as much as one of the long: 1/200 beside 1/1800",
                 "says that the same holds for gradients and for several machines",
             ),
         ),

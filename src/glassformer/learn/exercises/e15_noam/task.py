@@ -1,7 +1,7 @@
 """15  The Noam learning rate                                            section 5.3, equation 3 · 10 minutes · 1 of 5
 
 Adam's first steps are guesses, and a post-norm Transformer does not survive large ones. So the learning rate climbs
-from 0 in a straight line for w steps, and then falls with the square root of the step.
+from 0 in a straight line for w steps, and then falls with one over the square root of the step.
 
     factor / sqrt(e) x min(1 / sqrt(step), step / w^1.5)        (the paper has factor 1 and w = 4000)
 

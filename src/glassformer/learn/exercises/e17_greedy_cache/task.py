@@ -1,4 +1,4 @@
-"""17  Greedy decoding with a cache                          section 3.1, left to right · 60 minutes · 4 of 5
+"""17  Greedy decoding with a cache                     section 3, one symbol at a time · 60 minutes · 4 of 5
 
 Writing an answer, a decoder reads one new token at each step. The keys and values of the earlier tokens do not change
 any more, since no token sees a later one: they are kept, and only the new token is computed. The answer's numbers stay

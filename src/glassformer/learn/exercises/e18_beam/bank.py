@@ -328,7 +328,7 @@ BANK = Bank(
     parts=(
         Part(
             function="beam_search",
-            asked="the best log p / ((5 + n) / 6)^alpha; `beam` live hypotheses, finished ones set aside",
+            asked="the best log p / ((5 + length) / 6)^alpha; `beam` live hypotheses, finished ones set aside",
             result="n t",
             reference=beam_search,
             mistakes=MISTAKES,

@@ -35,7 +35,7 @@ MISTAKES = (
     ),
     Mistake(
         name="length-penalty-multiplied",
-        formula="log p x ((5 + n) / 6)^alpha",
+        formula="log p x ((5 + length) / 6)^alpha",
         question="log p is negative: does a larger alpha favour longer answers with you?",
         symptom="a larger alpha makes answers shorter",
         look="a product where a quotient belongs",
@@ -52,7 +52,7 @@ MISTAKES = (
     ),
     Mistake(
         name="length-counts-bos",
-        formula="n counts <s> too",
+        formula="length counts <s> too",
         question=LENGTH,
         symptom="a slightly different alpha; scores that nobody else gets",
         look="the length of a list that begins with start_id",
@@ -61,7 +61,7 @@ MISTAKES = (
     ),
     Mistake(
         name="length-leaves-out-end",
-        formula="n does not count </s>",
+        formula="length does not count </s>",
         question=LENGTH,
         symptom="finished answers lose against those that are cut off",
         look="the length is taken before end_id is appended",
@@ -70,10 +70,10 @@ MISTAKES = (
     ),
     Mistake(
         name="length-power",
-        formula="log p / n^alpha",
-        question="What does a penalty of 1 for n = 1 and of 2 for n = 2 do to one-word answers?",
+        formula="log p / length^alpha",
+        question="What does a penalty of 1 for length 1 and of 2 for length 2 do to one-word answers?",
         symptom="another balance of long and short at the same alpha",
-        look="Right by many libraries' convention; section 6.1 takes that of GNMT, ((5 + n) / 6)^alpha",
+        look="Right by many libraries' convention; section 6.1 takes that of GNMT, ((5 + length) / 6)^alpha",
         source="huggingface/transformers#18971",
         convention=True,
     ),

@@ -3,7 +3,7 @@
 Greedy decoding takes the best next token and can never take it back. Beam search keeps the best few beginnings of an
 answer side by side and compares whole answers at the end.
 
-    score(answer) = log p(answer) / ((5 + n) / 6)^alpha        n: its tokens after <s>, </s> included
+    score(answer) = log p(answer) / ((5 + length) / 6)^alpha      length: its tokens after <s>, </s> included
 
 One step of a sentence's search:
 

@@ -29,11 +29,13 @@ TEXTS = Texts(
         " 0.6 was chosen on a development set. Finished hypotheses step aside because they cannot fall any further:"
         " left in the beam they would crowd out the ones that still grow. The state must follow its hypothesis: if two"
         " continuations of row 0 win, both rows need row 0's keys and values. See it by running the same model with a"
-        " beam of 1, 2 and 4 and printing log p of each answer: it must not fall, except where the penalty decides."
+        " beam of 1, 2 and 4 and printing log p of each answer: it mostly rises with the beam. It may fall, even"
+        " without a penalty: two beginnings that are better so far can push out the one that greedy search would have"
+        " followed to a better end. Only a beam wide enough to lose nothing is sure to find the best."
     ),
     follow_ups=(
         FollowUp(
-            question="Why can a wider beam give worse translations, though it finds more probable ones?",
+            question="Why can a wider beam give worse translations, though it mostly finds more probable ones?",
             rubric=(
                 "the model's most probable answer is not its best one; very short or empty answers can win",
                 "a length penalty hides the problem instead of curing it",
