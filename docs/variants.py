@@ -102,7 +102,7 @@ def drop_inside(model: Transformer) -> None:
 
 
 class AnnotatedNorm(nn.Module):
-    """The Annotated Transformer: the standard deviation of a sample (n - 1), and eps beside it, outside the root."""
+    """The Annotated Transformer: the standard deviation of a sample (e - 1), and eps beside it, outside the root."""
 
     def __init__(self, norm: nn.LayerNorm, eps: float = 1e-6) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ class Translation(NamedTuple):
 
     text: str
     log_prob: float  # of the whole answer, </s> included
-    score: float  # log_prob / ((5 + n) / 6)^length_penalty, n = len(token_log_probs)
+    score: float  # log_prob / ((5 + length) / 6)^length_penalty, length = len(token_log_probs)
     tokens: list[int]  # target ids, without <s> and </s>
     token_log_probs: list[float]  # one for each token, and one for </s> unless the answer was cut off before it
     unknown: int  # source symbols that the vocabulary does not know

@@ -3,7 +3,7 @@
  *
  * At each step every live hypothesis is continued by every token, and the best 2 x beam continuations are looked at.
  * Those that end in </s> and stand among the first `beam` are finished; the best `beam` others go on. The search ends
- * when no live hypothesis can still beat the n_best finished ones by score = log p / ((5 + n) / 6)^alpha.
+ * when no live hypothesis can still beat the n_best finished ones by score = log p / ((5 + length) / 6)^alpha.
  */
 
 import { largest, reader } from "glass/engine/steps.js";

@@ -53,9 +53,9 @@ function sliders(lab) {
     h(
       "p",
       { class: "note" },
-      "score = log p / ((5 + n) / 6)",
+      "score = log p / ((5 + length) / 6)",
       h("sup", {}, "α"),
-      ", n the number of tokens with </s> (section 6.1 of the paper cites it).",
+      ", length the number of tokens with </s> (section 6.1 of the paper cites it).",
     ),
   ];
 }
