@@ -36,14 +36,14 @@ machine but the one that is named.
 
 ### Where we are not ahead, and why
 
-- **Large batches, and training in float32.** The products of matrices are the same for everybody and near the limit of
-  the machine: at 128 sentences they are four fifths of our decoding and run at 39.8 of the 41.5 GFLOP/s that one core
+- **Large batches.** The products of matrices are the same for everybody, as in training, and near the limit of the
+  machine: at 128 sentences they are four fifths of our decoding and run at 39.8 of the 41.5 GFLOP/s that one core
   of the older CPU reaches (`torch.profiler`, 24 November 2026). What is left to win is the last fifth, so against a
   peer that keeps its keys and values, as Hugging Face's Marian does, no ratio there can be far above 1.
 - **One sentence at a time against CTranslate2.** A token is then some hundred small operations, each called from Python
   here and from C++ there; reading the weights, which nobody can avoid, is a third of our time and half of theirs.
 - **Integers.** Products of one byte are faster where the CPU has instructions for them (VNNI). Where it has none, as
-  here, they cost us a tenth to a sixth, and CTranslate2 many of its answers.
+  here, they cost us 8 to 13 % of the speed, and CTranslate2 many of its answers.
 
 ## As work grows
 
