@@ -147,7 +147,7 @@ def processes(found: dict[str, Any]) -> Iterator[str]:
         f"with one thread and batches of its own, train {found['two_processes']:,} tokens a second, one alone "
         f"{found['one_process']:,}: {median:.0%} of twice as many (rounds: {low:.0%} to {high:.0%}). Where one is "
         f"killed (`kill -9`), both start again from the newest checkpoint and are past the lost updates after "
-        f"{found['seconds_until_past_the_kill']:.0f} seconds, with {same} losses, to the bit, as a run left alone "
+        f"{found['seconds_until_past_the_kill']:.0f} seconds, with {same} losses as a run left alone "
         f"({found['updates']} updates).",
         "",
         f"{found['machine']}; {found['date']}: `{found['command']}`.",
