@@ -16,7 +16,7 @@ from glassformer.look import watch
 from glassformer.model.config import Tying
 from glassformer.model.transformer import Transformer
 from glassformer.train import label_smoothed_loss, loss, validation_loss
-from glassformer.train.loss import ModelLoss, OutputLoss
+from glassformer.train.loss import ModelLoss, output_loss
 from tests.small import small_model
 
 
@@ -55,23 +55,33 @@ def test_the_loss_in_chunks_and_its_gradients_are_those_of_all_logits_at_once(
         torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-12, msg=name)
 
 
-@pytest.mark.parametrize("offset", [0, 300])
+def single_and_exact(offset: float) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
+    """What 300 rows of logits for 1,000 words are made of, in float32 and float64, and targets."""
+    single = [torch.randn(300, 16), torch.randn(1000, 16), torch.randn(1000) + offset]
+    exact = [part.double().requires_grad_() for part in single]
+    return [part.requires_grad_() for part in single], exact, torch.randint(1000, (300,))
+
+
+def all_at_once(exact: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+    return label_smoothed_loss(F.linear(*exact).unsqueeze(0), targets.unsqueeze(0), 0, 0.1)
+
+
 def test_in_float32_the_loss_in_chunks_and_its_gradients_are_exact_to_a_millionth(
-    monkeypatch: pytest.MonkeyPatch, offset: float
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loss, "CPU_CHUNK", 7 * 1000)
-    decoded, weight, bias = torch.randn(300, 16), torch.randn(1000, 16), torch.randn(1000) + offset
-    targets = torch.randint(1000, (300,))
-    single = [part.requires_grad_() for part in (decoded, weight, bias)]
-    exact = [part.detach().double().requires_grad_() for part in single]
-    ours = OutputLoss.apply(*single, targets, 0, 0.1, True)  # type: ignore[no-untyped-call]
-    plain = label_smoothed_loss(F.linear(*exact).unsqueeze(0), targets.unsqueeze(0), 0, 0.1)
+    single, exact, targets = single_and_exact(0)
+    ours, plain = output_loss(*single, targets, 0, 0.1), all_at_once(exact, targets)
     assert ours.item() == pytest.approx(plain.item(), rel=1e-6)
-    if offset:  # of numbers near 300 float32 itself keeps five decimals, and powers show it
-        return
     expected = torch.autograd.grad(plain, exact)
     for gradient, right in zip(torch.autograd.grad(ours, single), expected, strict=True):
         torch.testing.assert_close(gradient.double(), right, rtol=0, atol=1e-6 * right.abs().max().item())
+
+
+def test_logits_that_are_all_large_cost_the_loss_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "CPU_CHUNK", 7 * 1000)
+    single, exact, targets = single_and_exact(300)
+    assert output_loss(*single, targets, 0, 0.1).item() == pytest.approx(all_at_once(exact, targets).item(), rel=1e-6)
 
 
 def test_a_word_that_cannot_be_written_leaves_the_validation_loss_a_number() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 
 import typer
 from rich.console import Console
@@ -36,6 +37,7 @@ app = typer.Typer(
     help="The Transformer, made of glass: train it, decode with it, and see every number on the way.\n\n"
     "Start with [bold]glassformer demo[/bold]: five minutes on two cores, nothing to download.",
 )
+command = partial(app.command, cls=Command)
 
 
 def version(wanted: bool) -> None:
@@ -51,20 +53,20 @@ def root(
     pass
 
 
-app.command("demo", cls=Command)(demo.demo)
-app.command("train", cls=train.TrainCommand)(train.train)
-app.command("translate", cls=Command)(translate.translate)
-app.command("evaluate", cls=Command)(evaluate.evaluate)
-app.command("models", cls=Command)(models.models)
-app.command("convert", cls=Command)(convert.convert)
-app.command("compare", cls=Command)(compare.compare)
-app.command("shapes", cls=Command)(shapes.shapes)
-app.command("masks", cls=Command)(masks.masks)
-app.command("attention", cls=Command)(attention.attention)
-app.command("look", cls=Command)(look.look)
+command("demo")(demo.demo)
+command("train", cls=train.TrainCommand)(train.train)
+command("translate")(translate.translate)
+command("evaluate")(evaluate.evaluate)
+command("models")(models.models)
+command("convert")(convert.convert)
+command("compare")(compare.compare)
+command("shapes")(shapes.shapes)
+command("masks")(masks.masks)
+command("attention")(attention.attention)
+command("look")(look.look)
 app.add_typer(learn.app, name="learn")
-app.command("why", cls=Command)(why.why)
-app.command("diagnose", cls=Command)(diagnose.diagnose)
+command("why")(why.why)
+command("diagnose")(diagnose.diagnose)
 
 
 def main() -> None:

@@ -47,10 +47,7 @@ class ModelLoss(nn.Module):
         kind = decoded.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else decoded.dtype
         weight, bias = model.fc_out.weight.to(dtype), model.fc_out.bias.to(dtype)
-        loss: Tensor = OutputLoss.apply(  # type: ignore[no-untyped-call]
-            decoded.to(dtype), weight, bias, batch.trg_out.flatten(), pad_idx, smoothing, torch.is_grad_enabled()
-        )
-        return loss
+        return output_loss(decoded.to(dtype), weight, bias, batch.trg_out.flatten(), pad_idx, smoothing)
 
 
 def logits_are_wanted(model: Transformer) -> bool:
@@ -65,6 +62,16 @@ def logits_are_wanted(model: Transformer) -> bool:
     )  # fmt: skip
     own = type(model).forward is not Transformer.forward or "forward" in vars(model) or "forward" in vars(layer)
     return hooked or own or type(layer) is not nn.Linear or layer.bias is None
+
+
+def output_loss(
+    decoded: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, pad_idx: int, smoothing: float
+) -> Tensor:
+    """`label_smoothed_loss` of the logits decoded (r, e) x weight (v, e) + bias (v,), by `OutputLoss`."""
+    loss: Tensor = OutputLoss.apply(  # type: ignore[no-untyped-call]
+        decoded, weight, bias, targets, pad_idx, smoothing, torch.is_grad_enabled()
+    )
+    return loss
 
 
 class OutputLoss(torch.autograd.Function):

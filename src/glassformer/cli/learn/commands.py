@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     "[bold]glassformer learn[/bold] running beside your editor: it checks whatever you save.\n\n"
     "Exit codes of run and check-all: 0 passed, 1 wrong, 2 not started (or a wrong command), 3 could not be checked.",
 )
+command = partial(app.command, cls=Command)
 
 
 @app.callback()
@@ -56,7 +58,7 @@ def opened(start: Path) -> tuple[Path, state.Progress]:
     return folder, progress
 
 
-@app.command("init", cls=Command)
+@command("init")
 def init(
     folder: Annotated[Path, typer.Argument(help="A new folder for your answers.", file_okay=False)],
 ) -> None:
@@ -67,7 +69,7 @@ def init(
     out.print(f"Open {files[0].name} in your editor; each time you save, it is checked.")
 
 
-@app.command("run", cls=Command)
+@command("run")
 def run(exercise: Exercise = None, folder: Here = Path(), as_json: AsJson = False) -> None:
     """Check one exercise, once."""
     place, progress = opened(folder)
@@ -110,7 +112,7 @@ def note(folder: Path, texts: Texts, verdict: Verdict) -> state.Progress:
     return progress
 
 
-@app.command("check-all", cls=Command)
+@command("check-all")
 def check_all(folder: Here = Path(), as_json: AsJson = False) -> None:
     """Check every exercise, and say how far the course is."""
     place, _ = opened(folder)
@@ -136,7 +138,7 @@ def check_every_exercise(folder: Path, *, quiet: bool = False) -> list[Verdict]:
     return verdicts
 
 
-@app.command("list", cls=Command)
+@command("list")
 def list_exercises(folder: Here = Path(), as_json: AsJson = False) -> None:
     """The exercises, what each takes, and which of them you have done."""
     _, progress = opened(folder)
@@ -146,7 +148,7 @@ def list_exercises(folder: Here = Path(), as_json: AsJson = False) -> None:
         out.print(show.list_view(progress))
 
 
-@app.command("hint", cls=Command)
+@command("hint")
 def hint(
     exercise: Exercise = None,
     number: Annotated[int | None, typer.Option("--number", help="Which hint. Default: the next one.", min=1)] = None,
@@ -165,7 +167,7 @@ def hint(
         out.print(Text(f"That was the last one. glassformer learn solution {texts.number} --give-up", style="dim"))
 
 
-@app.command("explain", cls=Command)
+@command("explain")
 def explain(exercise: Exercise = None, folder: Here = Path(), as_json: AsJson = False) -> None:
     """Check again and say everything: the example, the formulas, the symptom, where to look; then why it is so."""
     place, progress = opened(folder)
@@ -180,7 +182,7 @@ def explain(exercise: Exercise = None, folder: Here = Path(), as_json: AsJson = 
     out.print(Text(f"glassformer learn hint {texts.number}", style="dim"))
 
 
-@app.command("reset", cls=Command)
+@command("reset")
 def reset(exercise: Annotated[str, typer.Argument(help="Its number, name or file.")], folder: Here = Path()) -> None:
     """Put an exercise's file back as it was at the start. Yours is kept beside it."""
     place, progress = opened(folder)
@@ -191,7 +193,7 @@ def reset(exercise: Annotated[str, typer.Argument(help="Its number, name or file
     out.print(f"{texts.file} is as it was at the start." + (f" Yours is in {kept.name}." if kept else ""), markup=False)
 
 
-@app.command("solution", cls=Command)
+@command("solution")
 def show_solution(
     exercise: Exercise = None,
     give_up: Annotated[bool, typer.Option("--give-up", help="Show it although yours has not passed.")] = False,
@@ -214,5 +216,5 @@ def show_solution(
     out.print(Syntax(solution(texts), "python", background_color="default") if out.is_terminal else solution(texts))
 
 
-app.command("exam", cls=Command)(exam.exam)
-app.command("debug", cls=Command)(debug.debug)
+command("exam")(exam.exam)
+command("debug")(debug.debug)
