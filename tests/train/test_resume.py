@@ -66,11 +66,12 @@ def test_a_run_killed_again_and_again_gives_the_same_bits(tmp_path: Path, kills:
     assert leftovers == []
 
 
-@pytest.mark.parametrize("stop", range(1, 9))
-def test_a_run_stopped_after_any_update_gives_the_same_bits(tmp_path: Path, stop: int) -> None:
-    small_trainer(tmp_path / "undisturbed", **CHOICES).train()
-    small_trainer(tmp_path / "cut", **(CHOICES | {"max_steps": stop, "evaluate_every": 1000})).train()
-    resumed = small_trainer(tmp_path / "cut", **CHOICES)
+@pytest.mark.parametrize(("stop", "optimizer"), [*((stop, "adamw") for stop in range(1, 9)), (3, "muon")])
+def test_a_run_stopped_after_any_update_gives_the_same_bits(tmp_path: Path, stop: int, optimizer: str) -> None:
+    choices = CHOICES | {"optimizer": optimizer}
+    small_trainer(tmp_path / "undisturbed", **choices).train()
+    small_trainer(tmp_path / "cut", **(choices | {"max_steps": stop, "evaluate_every": 1000})).train()
+    resumed = small_trainer(tmp_path / "cut", **choices)
     resumed.resume()
     assert resumed.step == stop
     resumed.train()

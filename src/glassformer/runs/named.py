@@ -58,7 +58,8 @@ def pronounce() -> Recipe:
 def pronasyl() -> Recipe:
     """The same on the split that papers use (PRONASYL 2007), read from --data-dir, and longer. Not measured yet."""
     recipe = pronounce()
-    return replace(recipe, name="pronasyl", data="pronasyl", training=replace(recipe.training, max_steps=20000))
+    training = replace(recipe.training, optimizer="muon", learning_rate=6e-3, max_steps=4500)
+    return replace(recipe, name="pronasyl", data="pronasyl", training=training, model=recipe.model | dict(dropout=0.05))
 
 
 def reverse() -> Recipe:
@@ -126,15 +127,15 @@ def multi30k_long(name: str) -> Recipe:
     return Recipe(
         name=name,
         data=name.removesuffix("-long"),
-        vocab_size=8000,
+        vocab_size=5000,
         joint=True,
         model=dict(
-            embed_size=128, num_layers=4, forward_expansion=2, heads=4, dropout=0.3, max_length=256,
+            embed_size=128, num_layers=4, forward_expansion=2, heads=4, dropout=0.2, max_length=256,
             positions="sinusoidal", norm="pre", scale_embeddings=True, tie_embeddings="three-way",
         ),
         training=TrainingConfig(
-            batch_tokens=2048, max_steps=15000, schedule="inverse_sqrt", learning_rate=3e-3, warmup_steps=1000,
-            evaluate_every=1000, save_every=250, average_last=10,
+            batch_tokens=2048, max_steps=6000, optimizer="muon", schedule="linear", learning_rate=6e-3,
+            warmup_steps=300, evaluate_every=1000, save_every=100, average_last=10,
         ),
         decoding=DecodingConfig(beam=5),
         valid_sentences=200,

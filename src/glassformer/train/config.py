@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from glassformer.errors import UserError
 
 Schedule = Literal["noam", "inverse_sqrt", "cosine", "linear", "constant"]
+Optimizer = Literal["adamw", "muon"]
 Precision = Literal["auto", "float32", "bfloat16", "float64"]
 
 
@@ -17,6 +18,7 @@ class TrainingConfig:
     accumulate: int = 1  # micro-batches of one process in one update
     max_steps: int | None = None  # stop after so many updates
     max_minutes: float | None = None  # stop after so much time, evaluation included; the schedule follows the clock
+    optimizer: Optimizer = "adamw"  # or "muon": more learned by an update, which takes longer, see muon.py
     schedule: Schedule = "inverse_sqrt"  # how the learning rate moves, see schedules.py
     learning_rate: float = 1e-3  # the highest rate; for "noam" the factor before the paper's formula (the paper: 1)
     warmup_steps: int = 1000  # updates in which the rate climbs from 0
@@ -50,7 +52,7 @@ class TrainingConfig:
             raise UserError(f"label_smoothing={self.label_smoothing} must be at least 0 and below 1. Try 0.1.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"betas={self.betas} must be two numbers, at least 0 and below 1. Try (0.9, 0.98).")
-        for name, kinds in (("schedule", Schedule), ("precision", Precision)):
+        for name, kinds in (("optimizer", Optimizer), ("schedule", Schedule), ("precision", Precision)):
             if getattr(self, name) not in get_args(kinds):
                 known = ", ".join(map(repr, get_args(kinds)))
                 raise UserError(f"{name}={getattr(self, name)!r} is not one of {known}.")

@@ -18,7 +18,7 @@ from glassformer.checkpoint import TrainingState
 from glassformer.checkpoint.tensors import weights_of
 from glassformer.errors import UserError
 
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
+ADAMW_MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what it keeps of each parameter
 
 
 @dataclass
@@ -89,13 +89,17 @@ def unpack(state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimi
         first = error.errors()[0]
         raise UserError(f"training.json does not fit: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
     names = {id(tensor): name for name, tensor in weights_of(model).items()}
-    order = [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
-    expected = {f"{moment}.{name}" for name in order for moment in MOMENTS} if progress.step else set()
+    order = [
+        (names[id(parameter)], group.get("moments", ADAMW_MOMENTS))
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    ]
+    expected = {f"{moment}.{name}" for name, moments in order for moment in moments} if progress.step else set()
     if wrong := sorted(expected ^ set(state.tensors)):
-        raise UserError(f"training.safetensors is of another model: {wrong[0]} is missing or unknown.")
+        raise UserError(f"training.safetensors is of another model or optimizer: {wrong[0]} is missing or unknown.")
     moments = {
-        index: {moment: state.tensors[f"{moment}.{name}"] for moment in MOMENTS}
-        for index, name in enumerate(order)
+        index: {moment: state.tensors[f"{moment}.{name}"] for moment in kept}
+        for index, (name, kept) in enumerate(order)
         if expected
     }
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -15,6 +15,7 @@ from glassformer.train.config import TrainingConfig
 from glassformer.train.distributed import ALONE, Processes, without_sync
 from glassformer.train.fast import fast
 from glassformer.train.loss import ModelLoss
+from glassformer.train.muon import Muon
 
 
 class NotFiniteError(UserError):
@@ -70,20 +71,26 @@ def train_step(
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW in one kernel where the device has it. Vectors (biases, gains of norms) get no weight decay."""
-    parameters = list(model.parameters())
-    groups: list[dict[str, Any]] = [
-        {"params": [parameter for parameter in parameters if parameter.ndim > 1]},
-        {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
+    """AdamW in one kernel where the device has it, or Muon. Vectors (biases, gains of norms) get no weight decay."""
+    parameters = dict(model.named_parameters())
+    hidden = [
+        parameter
+        for name, parameter in parameters.items()
+        if config.optimizer == "muon" and ".layers." in name and parameter.ndim == 2
     ]
-    return torch.optim.AdamW(
-        groups,
+    others = [parameter for parameter in parameters.values() if not any(parameter is matrix for matrix in hidden)]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in others if parameter.ndim > 1]},
+        {"params": [parameter for parameter in others if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+    settings: dict[str, Any] = dict(
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,
         weight_decay=config.weight_decay,
-        fused=parameters[0].device.type in ("cpu", "cuda"),
+        fused=others[0].device.type in ("cpu", "cuda"),
     )
+    return Muon(hidden, groups, **settings) if hidden else torch.optim.AdamW(groups, **settings)
 
 
 def measured(model: nn.Module, loss: Tensor) -> list[float]:

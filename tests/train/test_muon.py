@@ -1,0 +1,70 @@
+"""Muon: the steps of matrices inside the layers, and what the other weights get."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from glassformer.data import make_batch
+from glassformer.errors import UserError
+from glassformer.train import TrainingConfig, train_step
+from glassformer.train.muon import Muon, orthogonal
+from glassformer.train.step import make_optimizer
+from tests.small import small_model
+from tests.train.small_run import small_trainer
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 64), (64, 16)])
+def test_a_matrix_made_orthogonal_is_about_equally_long_in_every_direction(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrices = torch.randn(3, *shape) * torch.tensor([1e-6, 1, 1e6]).view(3, 1, 1)
+    values = torch.linalg.svdvals(orthogonal(matrices))
+    assert values.shape == (3, 16)
+    # The smallest values of a square random matrix lie near 0, where five rounds cannot lift them.
+    assert values[:, :12].min() > 0.6
+    assert values.max() < 1.3
+
+
+def test_a_matrix_made_orthogonal_keeps_its_directions() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(8, 32, dtype=torch.float64)
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    inside = u.mT @ orthogonal(matrix[None])[0] @ vh.mT
+    assert torch.allclose(inside, torch.diag(inside.diagonal()), atol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 64), (64, 16)])
+def test_updates_are_those_of_the_library_but_for_its_half_precision(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    start = torch.randn(shape)
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    choices = dict(lr=0.03, weight_decay=0.5)
+    library = torch.optim.Muon([theirs], momentum=0.95, ns_steps=3, adjust_lr_fn="match_rms_adamw", **choices)  # type: ignore[arg-type]
+    optimizer = Muon([ours], [{"params": [torch.nn.Parameter(torch.zeros(1))]}], **choices)
+    for _ in range(4):
+        gradient = torch.randn(shape)
+        for weight, update in ((ours, optimizer.step), (theirs, library.step)):
+            weight.grad = gradient.clone()
+            update()
+    moved = (theirs - start).norm()
+    assert (ours - theirs).norm() < 0.02 * moved
+
+
+def test_only_matrices_inside_the_layers_are_taken_and_all_others_move_as_with_adamw() -> None:
+    plain = small_model()
+    model = copy.deepcopy(plain)
+    batch = make_batch([[3, 4, 5, 2]], [[1, 5, 2]], src_pad_id=0, trg_pad_id=0)
+    for each, name in ((plain, "adamw"), (model, "muon")):
+        config = TrainingConfig(precision="float64", optimizer=name)  # type: ignore[arg-type]
+        train_step(each, make_optimizer(each, config), [batch], config, rate=0.01, pad_idx=0)
+    same = {name for name, weight in plain.named_parameters() if torch.equal(weight, model.get_parameter(name))}
+    expected = {name for name, weight in plain.named_parameters() if "layers" not in name or weight.ndim < 2}
+    assert same == expected
+    assert len(expected) < len(list(plain.parameters()))
+
+
+def test_a_run_begun_with_one_optimizer_is_not_resumed_with_the_other(tmp_path: Path) -> None:
+    small_trainer(tmp_path, max_steps=3).train()
+    with pytest.raises(UserError, match="another model or optimizer: exp_avg_sq"):
+        small_trainer(tmp_path, max_steps=6, optimizer="muon").resume()
