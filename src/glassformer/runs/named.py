@@ -58,7 +58,7 @@ def pronounce() -> Recipe:
 def pronasyl() -> Recipe:
     """The same on the split that papers use (PRONASYL 2007), read from --data-dir, and longer. Not measured yet."""
     recipe = pronounce()
-    training = replace(recipe.training, optimizer="muon", learning_rate=6e-3, max_steps=4500)
+    training = replace(recipe.training, optimizer="muon", learning_rate=6e-3, max_steps=6000)
     return replace(recipe, name="pronasyl", data="pronasyl", training=training, model=recipe.model | dict(dropout=0.05))
 
 
