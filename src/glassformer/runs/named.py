@@ -24,8 +24,8 @@ def pronounce_demo() -> Recipe:
             positions="sinusoidal", norm="pre", scale_embeddings=True, tie_embeddings="two-way",
         ),
         training=TrainingConfig(
-            batch_tokens=1024, max_minutes=5, schedule="linear", learning_rate=3e-3, warmup_steps=200,
-            evaluate_every=500, average_last=0,
+            batch_tokens=1024, max_minutes=5, optimizer="muon", schedule="linear", learning_rate=7.5e-3,
+            warmup_steps=200, evaluate_every=500, average_last=0,
         ),
         decoding=DecodingConfig(beam=4, max_ratio=1.0, max_extra=4),
         valid_sentences=500,
