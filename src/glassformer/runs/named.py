@@ -58,7 +58,7 @@ def pronounce() -> Recipe:
 def pronasyl() -> Recipe:
     """The same on the split that papers use (PRONASYL 2007), read from --data-dir, and longer. Not measured yet."""
     recipe = pronounce()
-    training = replace(recipe.training, optimizer="muon", learning_rate=6e-3, max_steps=6000)
+    training = replace(recipe.training, optimizer="muon", learning_rate=6e-3, max_steps=5000)
     return replace(recipe, name="pronasyl", data="pronasyl", training=training, model=recipe.model | dict(dropout=0.05))
 
 
@@ -134,7 +134,7 @@ def multi30k_long(name: str) -> Recipe:
             positions="sinusoidal", norm="pre", scale_embeddings=True, tie_embeddings="three-way",
         ),
         training=TrainingConfig(
-            batch_tokens=2048, max_steps=6000, optimizer="muon", schedule="linear", learning_rate=6e-3,
+            batch_tokens=2048, max_steps=5000, optimizer="muon", schedule="linear", learning_rate=6e-3,
             warmup_steps=300, evaluate_every=1000, save_every=100, average_last=10,
         ),
         decoding=DecodingConfig(beam=5),
