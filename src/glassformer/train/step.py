@@ -72,25 +72,23 @@ def train_step(
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
     """AdamW in one kernel where the device has it, or Muon. Vectors (biases, gains of norms) get no weight decay."""
-    parameters = dict(model.named_parameters())
-    hidden = [
-        parameter
-        for name, parameter in parameters.items()
-        if config.optimizer == "muon" and ".layers." in name and parameter.ndim == 2
-    ]
-    others = [parameter for parameter in parameters.values() if not any(parameter is matrix for matrix in hidden)]
-    groups: list[dict[str, Any]] = [
-        {"params": [parameter for parameter in others if parameter.ndim > 1]},
-        {"params": [parameter for parameter in others if parameter.ndim < 2], "weight_decay": 0.0},
-    ]
+    hidden: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        kind = vectors if parameter.ndim < 2 else hidden if ".layers." in name else others
+        kind.append(parameter)
+    without_decay: dict[str, Any] = {"params": vectors, "weight_decay": 0.0}
     settings: dict[str, Any] = dict(
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,
         weight_decay=config.weight_decay,
-        fused=others[0].device.type in ("cpu", "cuda"),
+        fused=next(model.parameters()).device.type in ("cpu", "cuda"),
     )
-    return Muon(hidden, groups, **settings) if hidden else torch.optim.AdamW(groups, **settings)
+    if config.optimizer == "muon":
+        return Muon(hidden, [{"params": others}, without_decay], **settings)
+    return torch.optim.AdamW([{"params": [*hidden, *others]}, without_decay], **settings)
 
 
 def measured(model: nn.Module, loss: Tensor) -> list[float]:
