@@ -56,7 +56,13 @@ def pronounce() -> Recipe:
 
 
 def pronasyl() -> Recipe:
-    """The same on the split that papers use (PRONASYL 2007), read from --data-dir, and longer. Not measured yet."""
+    """The same on the split that papers use (PRONASYL 2007), read from --data-dir, with Muon.
+
+    glassformer train pronasyl --threads 1: 79 minutes on one core of an AMD EPYC (Zen 3: AVX2, no bfloat16) with other
+    work beside it, 2026-11-30, seed 1, 5,000 updates. On all 12,000 test words, beam 4: PER 6.25 %, WER 25.78 % (any
+    reference right, the closest for PER). The best published single Transformer has 4.59 and 20.6. Not yet at its
+    floor: WER of 500 validation words after 2,000, 3,000, 4,000 and 5,000 updates 42.0, 35.6, 32.2, 30.
+    """
     recipe = pronounce()
     training = replace(recipe.training, optimizer="muon", learning_rate=6e-3, max_steps=5000)
     return replace(recipe, name="pronasyl", data="pronasyl", training=training, model=recipe.model | dict(dropout=0.05))
@@ -119,10 +125,16 @@ def multi30k(name: str) -> Recipe:
 
 
 def multi30k_long(name: str) -> Recipe:
-    """Multi30k sixty times, with the sizes and the dropout of the best published small model. Not measured yet.
+    """Multi30k twenty times, with the sizes of the best published small model, and with Muon.
 
     That is "Transformer-Tiny" of LividWo/Revisit-MMT (README-baseline.md): BLEU 41.02 from English to German, test
     2016, lower-cased and tokenized, beam 5, the mean of the last 10 checkpoints.
+
+    glassformer train multi30k-en-de-long --threads 1: 80 minutes on one core of an AMD EPYC (Zen 3: AVX2, no bfloat16)
+    with other work beside it, 2026-11-30, seed 1, 5,000 updates. On the 1,000 sentences of test 2016, beam 5: BLEU
+    39.34 (nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0), by the published protocol 39.78 (bleu-moses-de).
+    Not yet at its ceiling: BLEU of 200 validation sentences after 1,000 to 5,000 updates 31.3, 36.8, 38.9, 40.5, 41.0.
+    multi30k-de-en-long: not measured.
     """
     return Recipe(
         name=name,
