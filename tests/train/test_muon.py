@@ -21,7 +21,7 @@ def test_a_matrix_made_orthogonal_is_about_equally_long_in_every_direction(shape
     matrices = torch.randn(3, *shape) * torch.tensor([1e-6, 1, 1e6]).view(3, 1, 1)
     values = torch.linalg.svdvals(orthogonal(matrices))
     assert values.shape == (3, 16)
-    # The smallest values of a square random matrix lie near 0, where five rounds cannot lift them.
+    # The smallest values of a square random matrix lie near 0, from where few rounds do not lift them.
     assert values[:, :12].min() > 0.6
     assert values.max() < 1.3
 

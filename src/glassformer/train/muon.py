@@ -16,7 +16,7 @@ RMS = 0.2  # the size of an element of a step, as large as AdamW's usually is: b
 class Muon(torch.optim.AdamW):
     """AdamW, but for the matrices `hidden`: there a step is the momentum with all singular values set to about 1.
 
-    The same as `torch.optim.Muon(adjust_lr_fn="match_rms_adamw")` (K. Jordan's, 2024; the rate's factor after Liu et
+    The same as `torch.optim.Muon(ns_steps=3, adjust_lr_fn="match_rms_adamw")` (K. Jordan's, 2024; the factor of Liu et
     al., arXiv 2502.16982), but for two things: it computes in the weights' own precision, since bfloat16 is slow on a
     CPU without it, and matrices of a shape are computed together.
     """
