@@ -1,6 +1,7 @@
 """Muon: the steps of matrices inside the layers, and what the other weights get."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,10 @@ def test_updates_are_those_of_the_library_but_for_its_half_precision(shape: tupl
     torch.manual_seed(0)
     start = torch.randn(shape)
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    choices = dict(lr=0.03, weight_decay=0.5)
-    library = torch.optim.Muon([theirs], momentum=0.95, ns_steps=3, adjust_lr_fn="match_rms_adamw", **choices)  # type: ignore[arg-type]
-    optimizer = Muon([ours], [{"params": [torch.nn.Parameter(torch.zeros(1))]}], **choices)
+    library = torch.optim.Muon(
+        [theirs], lr=0.03, weight_decay=0.5, momentum=0.95, ns_steps=3, adjust_lr_fn="match_rms_adamw"
+    )
+    optimizer = Muon([ours], [{"params": [torch.nn.Parameter(torch.zeros(1))]}], lr=0.03, weight_decay=0.5)
     for _ in range(4):
         gradient = torch.randn(shape)
         for weight, update in ((ours, optimizer.step), (theirs, library.step)):
@@ -55,8 +57,8 @@ def test_only_matrices_inside_the_layers_are_taken_and_all_others_move_as_with_a
     plain = small_model()
     model = copy.deepcopy(plain)
     batch = make_batch([[3, 4, 5, 2]], [[1, 5, 2]], src_pad_id=0, trg_pad_id=0)
-    for each, name in ((plain, "adamw"), (model, "muon")):
-        config = TrainingConfig(precision="float64", optimizer=name)  # type: ignore[arg-type]
+    adamw = TrainingConfig(precision="float64")
+    for each, config in ((plain, adamw), (model, replace(adamw, optimizer="muon"))):
         train_step(each, make_optimizer(each, config), [batch], config, rate=0.01, pad_idx=0)
     same = {name for name, weight in plain.named_parameters() if torch.equal(weight, model.get_parameter(name))}
     expected = {name for name, weight in plain.named_parameters() if "layers" not in name or weight.ndim < 2}

@@ -59,7 +59,7 @@ class Keeper:
     def restore(self, optimizer: torch.optim.Optimizer) -> Progress:
         """Put the newest whole checkpoint into the model and the optimizer; gives the progress it was written at.
 
-        Raises UserError where there is none, or where it is of another model or vocabulary.
+        Raises UserError where there is none, or where it is of another model, optimizer or vocabulary.
         """
         newest = newest_good(self.checkpoints)
         if newest is None:

@@ -82,7 +82,7 @@ def pack(progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer)
 
 
 def unpack(state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Put the moments into the optimizer and give the progress. Raises UserError for the state of another model."""
+    """Put the moments into the optimizer and give the progress. Raises UserError for another model or optimizer."""
     try:
         progress = TypeAdapter(Progress).validate_python(state.facts)
     except ValidationError as error:

@@ -90,7 +90,7 @@ class Trainer:
     def resume(self) -> None:
         """Go on from the newest whole checkpoint, to the same bits on the same machine; warns where it is another.
 
-        Raises UserError where there is none, or where it is of another model or vocabulary.
+        Raises UserError where there is none, or where it is of another model, optimizer or vocabulary.
         """
         machine = self.progress.machine
         self.progress = self.keeper.restore(self.optimizer)
