@@ -44,6 +44,11 @@ machine but the one that is named.
   here and from C++ there; reading the weights, which nobody can avoid, is a third of our time and half of theirs.
 - **Integers.** Products of one byte are faster where the CPU has instructions for them (VNNI). Where it has none, as
   here, they cost us 8 to 13 % of the speed, and CTranslate2 many of its answers.
+- **To a validation loss.** Batches of like lengths take half the time of random ones for an epoch, but AdamW learns
+  less by an update from them: to a loss of 4.0 we take 0.8 of the time of Marian and of JoeyNMT, not half. One model
+  (128 channels, 2 + 2 layers, Multi30k, 1,024 tokens) after 300 of 400 updates, in batches of like lengths, in four
+  such quarters for an update (`--accumulate 4`), in random ones: AdamW 4.05, 3.87, 3.67; Muon 2.96, 2.90, 2.88
+  (validation loss, 30 November 2026). So it is the optimizer that is worth changing, and the recipes take Muon.
 
 ## As work grows
 
