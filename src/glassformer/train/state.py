@@ -96,7 +96,10 @@ def unpack(state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimi
     ]
     expected = {f"{moment}.{name}" for name, moments in order for moment in moments} if progress.step else set()
     if wrong := sorted(expected ^ set(state.tensors)):
-        raise UserError(f"training.safetensors is of another model or optimizer: {wrong[0]} is missing or unknown.")
+        raise UserError(
+            f"training.safetensors is of another model or optimizer: {wrong[0]} is missing or unknown. "
+            "Go on with the settings that the run was begun with, such as its --optimizer and --learning-rate."
+        )
     moments = {
         index: {moment: state.tensors[f"{moment}.{name}"] for moment in kept}
         for index, (name, kept) in enumerate(order)
