@@ -43,15 +43,16 @@ machine but the one that is named.
 - **One sentence at a time against CTranslate2.** A token is then some hundred small operations, each called from Python
   here and from C++ there; reading the weights, which nobody can avoid, is a third of our time and half of theirs.
 - **Two threads for few sentences.** CTranslate2 decodes 1.9 times as fast with two threads as with one at 32
-  sentences, we 1.5 times: our operations are small, and threads wait for each other after each. `translate --workers 2
-  --threads 1` gives each core batches of its own instead.
-- **Integers.** Products of one byte are faster where the CPU has instructions for them (VNNI). Where it has none, as
-  here, they cost us 8 to 13 % of the speed, and CTranslate2 many of its answers.
+  sentences, we 1.5 times (30 November 2026, the newer CPU; the one thread ran beside other work). `translate --workers
+  2 --threads 1` gives each core batches of its own instead.
+- **Integers.** Products of one byte are faster where the CPU has instructions for them (VNNI). Where it has none,
+  they cost us 8 to 13 % of the speed in batches on the older CPU and gain about 10 % on the newer (one thread each).
+  They cost CTranslate2 many of its answers there.
 - **To a validation loss.** Batches of like lengths take half the time of random ones for an epoch, but AdamW learns
   less by an update from them: to a loss of 4.0 we take 0.8 of the time of Marian and of JoeyNMT, not half. One model
-  (128 channels, 2 + 2 layers, Multi30k, 1,024 tokens) after 300 of 400 updates, in batches of like lengths, in four
-  such quarters for an update (`--accumulate 4`), in random ones: AdamW 4.05, 3.87, 3.67; Muon 2.96, 2.90, 2.88
-  (validation loss, 30 November 2026). So it is the optimizer that is worth changing, and the recipes take Muon.
+  (128 channels, 2 + 2 layers, Multi30k, 1,024 tokens) after 300 of 400 updates, one run each, in batches of like
+  lengths, in four quarters of unlike lengths for an update, in random ones: AdamW (rate 3e-3) 4.05, 3.86, 3.67; Muon
+  (6e-3) 2.96, 2.90, 2.88 (validation loss, 30 November 2026). So it was the optimizer that was worth changing.
 
 ## As work grows
 
