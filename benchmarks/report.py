@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, starmap
 
-from benchmarks.measuring import Spread, clock_name, ratios
+from benchmarks.measuring import clock_name, ratios
 from benchmarks.records import CONDITIONS, HERE, HISTORY, MEASURED, Record, merged, read
 
 PAGE = HERE / "RESULTS.md"
@@ -111,12 +111,11 @@ def rate(row: Record, side: str) -> float:
     return row["tokens"] / statistics.median(row["seconds"][side])
 
 
-def shown(ratio: Spread) -> str:
-    return f"**{ratio.median:.2f}** ({ratio.lowest:.2f} to {ratio.highest:.2f})"
-
-
 def ratio_of(row: Record) -> str:
-    return shown(ratios(row["seconds"]["theirs"], row["seconds"]["ours"]))
+    """The median and its spread, which one round has not."""
+    median, lowest, highest = ratios(row["seconds"]["theirs"], row["seconds"]["ours"])
+    spread = f"{lowest:.2f} to {highest:.2f}" if len(row["seconds"]["ours"]) > 1 else "one round"
+    return f"**{median:.2f}** ({spread})"
 
 
 def peak(row: Record) -> float:
