@@ -128,6 +128,13 @@ def test_what_cannot_ship_leaves_the_shelf_as_it_was(run: Path, tmp_path: Path, 
     assert list(place.parent.iterdir()) == [place]
 
 
+def test_a_run_that_goes_on_does_not_ship(run: Path, tmp_path: Path) -> None:
+    (run / "checkpoints").mkdir()
+    (run / "model").rename(run / "checkpoints" / "step-00000500")
+    with pytest.raises(UserError, match="is not there"):
+        ship(run, SPELL, machine=MACHINE, half=True, shelf=tmp_path / "shelf")
+
+
 def test_a_table_shows_what_a_model_wrote_as_it_is() -> None:
     answer = "<unk> *a* `b` \\ | c_d"
     drawn = io.StringIO()
