@@ -128,7 +128,7 @@ def test_what_cannot_ship_leaves_the_shelf_as_it_was(run: Path, tmp_path: Path, 
     assert list(place.parent.iterdir()) == [place]
 
 
-def test_a_run_that_goes_on_does_not_ship(run: Path, tmp_path: Path) -> None:
+def test_a_run_that_has_not_ended_does_not_ship(run: Path, tmp_path: Path) -> None:
     (run / "checkpoints").mkdir()
     (run / "model").rename(run / "checkpoints" / "step-00000500")
     with pytest.raises(UserError, match="is not there"):

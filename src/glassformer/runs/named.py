@@ -140,7 +140,7 @@ def multi30k_long(name: str) -> Recipe:
 
     glassformer train multi30k-de-en-long --threads 1: 77 minutes, else the same: BLEU 40.90, by the published protocol
     41.16 (bleu-moses-en); of 200 validation sentences 34.2, 39.8, 42.6, 41.9, 43.5. Another 2,000 updates (--resume
-    --max-steps 7000) gave 40.99 and 41.23: its ceiling, or near it.
+    --max-steps 7000) gave little: BLEU 40.99 and 41.23.
     """
     return Recipe(
         name=name,

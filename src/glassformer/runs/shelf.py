@@ -54,10 +54,10 @@ def ship(
     """Put the final model of a run on the shelf, in place of the one of that name; gives its folder.
 
     What was written, in half precision where `half`, is what is scored on the test part of its data. `machine` is the
-    one it was trained on. Raises UserError where the run goes on, the data are not its own, its metrics are not
+    one it was trained on. Raises UserError where the run has not ended, the data are not its own, its metrics are not
     there, a weight does not fit half precision, or the folder is larger than it may be; the shelf is then as it was.
     """
-    loaded = load(run / "model")  # a run that goes on has none yet
+    loaded = load(run / "model")  # not `run`: before the end that is a checkpoint
     recipe = from_dict(loaded.config.run)
     dataset = open_dataset(recipe.data, data_dir=data_dir)
     if dataset.identity != loaded.config.data:
