@@ -16,16 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glassformer.decode.config import DecodingConfig
-from glassformer.decode.steps import (
-    BLOCK,
-    Hypothesis,
-    Live,
-    block_ids,
-    block_maxima,
-    greedy,
-    hypothesis,
-    log_sum_exp,
-)
+from glassformer.decode.steps import BLOCK, Hypothesis, Live, block_ids, block_maxima, greedy, hypothesis
 from glassformer.model.transformer import Transformer
 
 NOTHING = float("-inf")
@@ -119,10 +110,10 @@ def search(
         limits = live.limits.view(-1, width)[:, 0]
         at_limit = limits == length
         logits = live.logits()
-        total = log_sum_exp(logits)
+        log_probs = logits.log_softmax(dim=1)
         if config.forced_end:
             logits = _only_the_end(logits, live.limits == length, end_id)
-        continued, parent = _continue(begun, logits, total, 2 * config.beam)
+        continued, parent = _continue(begun, logits, log_probs, 2 * config.beam)
         finished, going = _sort_out(continued.tokens[:, :, -1] == end_id, at_limit, config.beam)
         kept = kept.best(continued.scored(config.penalty(length), finished))
         onward = going.int().sort(dim=1, descending=True, stable=True).indices[:, : config.beam]
@@ -171,13 +162,13 @@ def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return ordered.values, index.gather(1, ordered.indices)
 
 
-def _continue(begun: Pool, logits: Tensor, total: Tensor, number: int) -> tuple[Pool, Tensor]:
+def _continue(begun: Pool, logits: Tensor, log_probs: Tensor, number: int) -> tuple[Pool, Tensor]:
     """The best continuations of each sentence, and which hypothesis each continues (n, k).
 
-    `total` (r, 1) turns logits (r, v) into log probabilities; only those of each hypothesis's best tokens are computed.
+    Each hypothesis's best tokens are those of the largest logits (r, v): rounding makes more log probabilities equal.
     """
     best, tokens = largest(logits, min(number, logits.size(1)))
-    log_probs = best - total
+    log_probs = log_probs.gather(1, tokens).masked_fill(best == NOTHING, NOTHING)
     sums = (log_probs + begun.log_probs.view(-1, 1)).view(len(begun.scores), -1)
     _, index = largest(sums, min(number, sums.size(1)))
     parent = index // tokens.size(1)

@@ -154,15 +154,14 @@ class PackedStepper:
         self.positions = torch.cat([self.positions, self.decoder.positions(more, self.length)[0]])
         self.trg_hidden = F.pad(self.trg_hidden, (0, ROOM), value=-math.inf)
         for layer in self.layers:
-            layer.trg = layer.trg.map(lambda part: F.pad(part, (0, 0, 0, ROOM)))
+            layer.trg = F.pad(layer.trg, (0, 0, 0, ROOM))
 
     def select(self, rows: Tensor, beam: int) -> None:
         sentences = rows[::beam] // self.beam
         self.src_hidden = self.src_hidden.index_select(0, sentences)
         self.trg_hidden = self.trg_hidden.index_select(0, rows)
         for layer in self.layers:
-            layer.src = layer.src.map(lambda part: part.index_select(0, sentences))
-            layer.trg = layer.trg.map(lambda part: part.index_select(0, rows))
+            layer.src, layer.trg = layer.src.index_select(1, sentences), layer.trg.index_select(1, rows)
         self.beam = beam
 
     def follow(self, rows: Tensor) -> None:
@@ -171,7 +170,7 @@ class PackedStepper:
         # All rows: moving a few in place takes four times as long a row, which pays below a fifth of them.
         self.trg_hidden = self.trg_hidden.index_select(0, rows)
         for layer in self.layers:
-            layer.trg = layer.trg.map(lambda part: part.index_select(0, rows))
+            layer.trg = layer.trg.index_select(1, rows)
 
 
 class Now(NamedTuple):
@@ -181,22 +180,6 @@ class Now(NamedTuple):
     beam: int  # rows of one sentence
     trg_hidden: Tensor  # (r x h, 1, k): 0, or -inf where nobody may look
     src_hidden: Tensor  # (n x h, 1, s)
-
-
-class KeysValues(NamedTuple):
-    """Keys and values (n, h, k, d) that are attended to at each step."""
-
-    keys: Tensor
-    values: Tensor
-
-    def map(self, function: Apply) -> "KeysValues":
-        return KeysValues(function(self.keys), function(self.values))
-
-    def attend(self, queries: Tensor, hidden: Tensor) -> Tensor:
-        """Attention of queries (n x h, q, d), with `hidden` (n x h, 1, k) added to the energies: (n x h, q, d)."""
-        keys, values = self.keys.flatten(0, 1), self.values.flatten(0, 1)
-        energy = torch.baddbmm(hidden, queries, keys.transpose(1, 2), alpha=keys.size(2) ** -0.5)
-        return torch.bmm(energy.softmax(dim=2), values)
 
 
 class PackedLayer:
@@ -219,11 +202,10 @@ class PackedLayer:
             )
         ]
         self.heads, self.head_dim = own.heads, memory.size(2) // own.heads
-        nothing = memory.new_empty(len(memory), self.heads, 0, self.head_dim)
-        self.trg = KeysValues(nothing, nothing)
+        # Keys and values: (2, r, h, k, d) of the target, (2, n, h, s, d) of the source.
+        self.trg = memory.new_empty(2, len(memory), self.heads, 0, self.head_dim)
         offered = joined([cross.to_keys, cross.to_values])(memory).view(*memory.shape[:2], 2, self.heads, self.head_dim)
-        by_head = F.pad(offered.permute(2, 0, 3, 1, 4), (0, 0, 0, -memory.size(1) % ROOM)).contiguous()
-        self.src = KeysValues(*by_head)
+        self.src = F.pad(offered.permute(2, 0, 3, 1, 4), (0, 0, 0, -memory.size(1) % ROOM)).contiguous()
 
     def step(self, stream: Tensor, now: Now) -> Tensor:
         """The block for position `here` of every row: (r, e) -> (r, e)."""
@@ -232,18 +214,25 @@ class PackedLayer:
         return stream
 
     def attend_to_target(self, x: Tensor, now: Now) -> Tensor:
-        queries, keys, values = self.project(x).view(-1, 3, self.heads, self.head_dim).unbind(1)
-        self.trg.keys[:, :, now.here], self.trg.values[:, :, now.here] = keys, values
-        heads_out = self.trg.attend(queries.reshape(-1, 1, self.head_dim), now.trg_hidden)
+        projected = self.project(x).view(-1, 3, self.heads, self.head_dim)
+        self.trg[:, :, :, now.here] = projected[:, 1:].transpose(0, 1)
+        heads_out = attend(projected[:, 0].reshape(-1, 1, self.head_dim), self.trg, now.trg_hidden)
         return self.own_out(heads_out.view(x.shape))
 
     def attend_to_source(self, x: Tensor, now: Now) -> Tensor:
         queries = self.to_queries(x).view(-1, now.beam, self.heads, self.head_dim).transpose(1, 2)
-        heads_out = self.src.attend(queries.reshape(-1, now.beam, self.head_dim), now.src_hidden)
+        heads_out = attend(queries.reshape(-1, now.beam, self.head_dim), self.src, now.src_hidden)
         return self.cross_out(heads_out.view(queries.shape).transpose(1, 2).reshape(x.shape))
 
     def feed_forward(self, x: Tensor, now: Now) -> Tensor:
         return self.fc_out(self.activation(self.fc_in(x)))
+
+
+def attend(queries: Tensor, keys_values: Tensor, hidden: Tensor) -> Tensor:
+    """Attention of queries (n x h, q, d) to (2, n, h, k, d); `hidden` (n x h, 1, k) is added to energies."""
+    keys, values = keys_values.flatten(1, 2)
+    energy = torch.baddbmm(hidden, queries, keys.transpose(1, 2), alpha=keys.size(2) ** -0.5)
+    return torch.bmm(energy.softmax(dim=2), values)
 
 
 def normed(norm: nn.LayerNorm) -> Apply:

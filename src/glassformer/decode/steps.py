@@ -129,7 +129,7 @@ def write(
         tokens = choose(logits, sentences, length - 1)
         if config.forced_end:
             tokens = tokens.masked_fill(live.limits == length, end_id)
-        log_probs = logits.gather(1, tokens.unsqueeze(1)) - log_sum_exp(logits)
+        log_probs = logits.log_softmax(dim=1).gather(1, tokens.unsqueeze(1))
         yield Step(sentences, tokens, log_probs.squeeze(1))
         live.last = tokens
         going = ((tokens != end_id) & (live.limits > length)).nonzero().squeeze(1)
@@ -186,12 +186,6 @@ def block_ids(blocks: Tensor, size: int) -> Tensor:
     """The columns of these blocks (r, b), b x BLOCK of them; those past the end are the last column again."""
     columns = blocks.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=blocks.device)
     return columns.flatten(1).clamp_max(size - 1)
-
-
-def log_sum_exp(logits: Tensor) -> Tensor:
-    """(r, 1): what turns logits into log probabilities when subtracted; a third faster than `torch.logsumexp`."""
-    largest = logits.amax(dim=1, keepdim=True)
-    return (logits - largest).exp_().sum(dim=1, keepdim=True).log_().add_(largest)
 
 
 def _forbidden(model: Transformer, start_id: int, end_id: int, config: DecodingConfig) -> Tensor:
