@@ -8,7 +8,7 @@ A beam keeps the same beginnings step by step, but the library has its own rule 
 are finished, where ours looks whether a beginning can still win. We rank what it found by our score. That is no proof
 that it found ours; measured (November 2026) on a small English-French model of BLEU 21, none of 5,000 answers differed:
 500 short and 500 long sentences, each with beam 4 and length_penalty 0, 0.6 and 1, with beam 8, and with beam 4 and
-all of n_best 4.
+all of n_best 4. Nor did any of 5,000 answers of `en-fr` as it ships, beam 4 and length_penalty 1.4.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
