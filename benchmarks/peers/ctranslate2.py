@@ -21,6 +21,7 @@ class CTranslate2(Peer):
     remarks = (
         "The same weights as ours: its float32 answers are asserted to be ours.",
         "It only decodes, and alone in a process it does so without torch.",
+        "With two threads its pool and torch's hinder each other in one process: alone, both are faster.",
         "In int8 the two round differently: speeds are compared, not answers. Without VNNI its own change many.",
     )
     trains = False

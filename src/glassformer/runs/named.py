@@ -19,8 +19,8 @@ def pronounce_demo() -> Recipe:
 
     glassformer demo: 5 minutes on two cores of an AMD EPYC (Zen 4, with bfloat16), 2026-11-30: PER 7.80 %, WER 31.18 %
     on the 3,778 test words, seed 1, 4,333 updates. On an older one (Zen 3: AVX2, no bfloat16), as it was faster and
-    slower: PER 8.4 %, 2,555 updates; 8.6 %, 2,322; 8.8 %, 2,089; 8.8 %, 2,063. There AdamW learns less by an update but
-    makes more of them (--optimizer adamw --learning-rate 3e-3): PER 9.4 %, WER 37.0 %, 2,634 updates.
+    slower: PER 8.4 %, 2,555 updates; 8.6 %, 2,322; 8.8 %, 2,089; 8.8 %, 2,063. In the hour of the 8.6, AdamW, which
+    learns less by an update but makes more of them (--optimizer adamw --learning-rate 3e-3): PER 9.4 %, 2,634 updates.
     """
     return Recipe(
         name="pronounce-demo",
