@@ -6,9 +6,7 @@ python -m benchmarks.alone PEER start|step|decode [--threads N] [--tokens N]
 import argparse
 import importlib
 import json
-from pathlib import Path
 
-from benchmarks.environments import EXPORTED
 from benchmarks.measuring import Work, clock_for, peak_memory
 from benchmarks.sizes import DROPOUT, LENGTH, RATE, sources, targets
 
@@ -24,7 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     clock = clock_for(options.threads)
     begin = clock()
-    works = exported(EXPORTED / "float32", options.threads) if options.peer == "ctranslate2" else with_torch(options)
+    works = exported(options.threads) if options.peer == "ctranslate2" else with_torch(options)
     started = clock() - begin
     works[options.work]()
     print(json.dumps({"seconds": started, "bytes": peak_memory()}))
@@ -46,14 +44,13 @@ def with_torch(options: argparse.Namespace) -> dict[str, Work]:
     return {"start": lambda: None, "step": step, "decode": lambda: peer.answers(model, sources(DECODED, LENGTH), 1)}
 
 
-def exported(folder: Path, threads: int) -> dict[str, Work]:
+def exported(threads: int) -> dict[str, Work]:
     """The same of CTranslate2, which needs neither torch nor us to decode a model that was exported before."""
-    import ctranslate2
+    from benchmarks.exported import answers, open_model
 
-    translator = ctranslate2.Translator(str(folder), compute_type="float32", inter_threads=1, intra_threads=threads)
+    open_model("float32", threads)
     words = [[f"word{sentence * LENGTH + place}" for place in range(LENGTH - 1)] for sentence in range(DECODED)]
-    forced = dict(max_decoding_length=LENGTH, min_decoding_length=LENGTH, max_input_length=0)
-    return {"start": lambda: None, "decode": lambda: translator.translate_batch(words, beam_size=1, **forced)}
+    return {"start": lambda: None, "decode": lambda: answers("float32", words, LENGTH, 1)}
 
 
 if __name__ == "__main__":

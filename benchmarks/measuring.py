@@ -14,6 +14,7 @@ Work = Callable[[], object]
 Clock = Callable[[], float]
 
 SHORTEST = 2  # seconds; a shorter work is repeated until it takes that long
+REST = 0.3  # seconds before each work: threads of the one before may stay awake for 0.2
 
 
 class Spread(NamedTuple):
@@ -39,9 +40,9 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     return statistics.linear_regression(across, up).slope
 
 
-def clock_for(threads: int) -> Clock:
-    """CPU time of the process for one thread, which other programs hardly disturb; else the time on the wall."""
-    return time.process_time if threads == 1 else time.perf_counter
+def clock_for(threads: int, cpu_time: Clock = time.process_time) -> Clock:
+    """CPU time for one thread, which other programs hardly disturb; else the time on the wall."""
+    return cpu_time if threads == 1 else time.perf_counter
 
 
 def clock_name(threads: int) -> str:
@@ -66,6 +67,7 @@ def interleaved(works: dict[str, Work], rounds: int, clock: Clock) -> dict[str, 
     spent: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds):
         for name in list(works)[:: 1 if number % 2 == 0 else -1]:
+            time.sleep(REST)
             spent[name].append(seconds(works[name], clock, times[name]))
     return spent
 

@@ -1,8 +1,9 @@
 """Our speed beside other people's: python -m benchmarks.run   (make bench)
 
 Each peer has its own environment with pinned versions, made on first use. In it, one process for each figure holds the
-peer and our model, made alike, and measures both in interleaved rounds; further processes hold one of the two alone,
-for memory and start-up. What was measured is written to benchmarks/measured.jsonl, and the page RESULTS.md from it.
+peer and our model, made alike, and measures both in interleaved rounds (CTranslate2 sits in a process of its own, as
+its threads and torch's hinder each other); further processes hold one of the two alone, for memory and start-up. What
+was measured is written to benchmarks/measured.jsonl, and the page RESULTS.md from it.
 
 With one thread, seconds are CPU time of the process, which other programs hardly disturb: the gate. With more, they
 are time on the wall: the headline, for a quiet machine.
@@ -85,7 +86,7 @@ def found(peer: str, stamp: Record, options: argparse.Namespace) -> Iterator[Rec
 
 
 def together(peer: str, figure: str, options: argparse.Namespace) -> list[Record]:
-    """The rows of one figure, the peer and ours in one process. Raises Failed with the reason."""
+    """The rows of one figure, the peer and ours in turn. Raises Failed with the reason."""
     to_loss = ["--to-loss", str(options.to_loss)] if options.to_loss else []
     return inside(peer, "benchmarks.together", [peer, figure, "--rounds", str(options.rounds), *to_loss], options)
 

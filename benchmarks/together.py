@@ -1,4 +1,4 @@
-"""One peer and ours in one process, in interleaved rounds, inside the peer's environment; prints JSON.
+"""One peer and ours in interleaved rounds, inside the peer's environment; prints JSON.
 
     python -m benchmarks.together PEER model|step|epoch|loss|decode [--threads N] [--rounds N] ...
 
@@ -65,8 +65,9 @@ class Comparison:
     """Ours, made like the peer, and the peer."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.options, self.clock = options, clock_for(options.threads)
+        self.options = options
         self.peer: Peer = importlib.import_module(f"benchmarks.peers.{options.peer}").PEER
+        self.clock = clock_for(options.threads, self.peer.cpu_time)
         self.ours = Glassformer(self.peer.alike)
 
     def model(self) -> Iterator[Row]:

@@ -1,10 +1,12 @@
-"""CTranslate2, which only decodes: our model, exported."""
+"""CTranslate2, which only decodes: our model, exported, in a process of its own."""
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-import ctranslate2
 import torch
 from torch import Tensor, nn
 
@@ -20,8 +22,7 @@ class CTranslate2(Peer):
     package = "ctranslate2"
     remarks = (
         "The same weights as ours: its float32 answers are asserted to be ours.",
-        "It only decodes, and alone in a process it does so without torch.",
-        "With two threads its pool and torch's hinder each other in one process: alone, both are faster.",
+        "It only decodes, in a process without torch beside ours: in one, the two thread pools hinder each other.",
         "In int8 the two round differently: speeds are compared, not answers. Without VNNI its own change many.",
     )
     trains = False
@@ -32,22 +33,31 @@ class CTranslate2(Peer):
         self.vocabulary = Vocabulary.train([symbols], kind="symbols", size=VOCAB)
         self.names = token_names(self.vocabulary, VOCAB)
         self.ids = {name: number for number, name in enumerate(self.names)}
+        command = [sys.executable, "-m", "benchmarks.exported"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def decoder(self, ours: nn.Module | None = None, kind: str = "float32") -> Any:
+    def decoder(self, ours: nn.Module | None = None, kind: str = "float32") -> str:
         assert ours is not None, "it has no weights of its own"
         folder, both = EXPORTED / kind, Vocabularies(self.vocabulary, self.vocabulary)
         shutil.rmtree(folder, ignore_errors=True)
         export(ours, both, folder, quantization=kind)
-        threads = torch.get_num_threads()
-        return ctranslate2.Translator(str(folder), compute_type=kind, inter_threads=1, intra_threads=threads)
+        self.ask("open_model", kind, torch.get_num_threads())
+        return kind
 
-    def answers(self, model: Any, src: Tensor, beam: int) -> Sequence[Sequence[int]]:
+    def answers(self, model: str, src: Tensor, beam: int) -> Sequence[Sequence[int]]:
         sources = [[self.names[token] for token in row[:-1]] for row in src.tolist()]  # it adds </s> itself
-        length = src.size(1)
-        results = model.translate_batch(
-            sources, beam_size=beam, max_decoding_length=length, min_decoding_length=length, max_input_length=0
-        )
-        return [[self.ids[name] for name in result.hypotheses[0]] for result in results]
+        found = self.ask("answers", model, sources, src.size(1), beam)
+        return [[self.ids[name] for name in answer] for answer in found]
+
+    def cpu_time(self) -> float:
+        return super().cpu_time() + self.ask("cpu_time")
+
+    def ask(self, call: str, *arguments: Any) -> Any:
+        """What a call gives in the other process."""
+        assert self.process.stdin
+        assert self.process.stdout
+        print(json.dumps([call, *arguments]), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
 
 
 PEER = CTranslate2()

@@ -1,5 +1,6 @@
 """What a comparison asks of an implementation, ours among them."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -63,6 +64,10 @@ class Peer:
         size of a batch, for those that count the one or the other.
         """
         raise NotImplementedError
+
+    def cpu_time(self) -> float:
+        """Seconds that the processors have worked for it and for us, wherever that is."""
+        return time.process_time()
 
 
 class PlainTraining:
