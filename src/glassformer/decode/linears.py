@@ -43,7 +43,14 @@ def output_layer(layer: nn.Linear | Int8Linear, rows: int) -> Apply:
     if rows == 1:
         across = weight.t().contiguous()
         return lambda x: torch.addmm(bias, x, across)
-    if weight.dtype == torch.float32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if reorders(weight.dtype):
         blocked = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
         return lambda x: torch.ops.mkldnn._linear_pointwise(x, blocked, bias, "none", [], "")
     return prepared(layer)
+
+
+def reorders(dtype: torch.dtype) -> bool:
+    """Whether oneDNN lays out such weights on this machine."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -56,7 +56,7 @@ def packs(model: Transformer, start_id: int) -> bool:
     """Whether the packed decoder may stand for the model's own, seen when writing begins.
 
     It may where everything is exactly ours, written out or fused: no subclass, no replaced method, no hook, no
-    torch function mode such as `watch`, no autocast; and where it pays: on a CPU, in float32 or float64. A start that
+    torch function mode such as `watch`, no autocast; and where it pays: on a CPU, in numbers of one kind. A start that
     is padding hides itself, which only the plain path does.
     """
     modules = [*model.decoder.modules(), model.fc_out]
@@ -66,7 +66,7 @@ def packs(model: Transformer, start_id: int) -> bool:
         and all(type(module) in KNOWN for module in modules)
         and all(_untouched(module) for module in (model, *modules))
         and all(type(parameter) is nn.Parameter and parameter.device.type == "cpu" for parameter in parameters)
-        and {parameter.dtype for parameter in parameters} in ({torch.float32}, {torch.float64})
+        and {parameter.dtype for parameter in parameters} in ({torch.float32}, {torch.float64}, {torch.bfloat16})
         and len({type(module) for module in modules if isinstance(module, nn.Linear | Int8Linear)}) == 1
         and len({module.heads for module in modules if isinstance(module, MultiHeadAttention)}) == 1
         and start_id != model.config.trg_pad_idx

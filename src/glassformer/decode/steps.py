@@ -82,11 +82,11 @@ class Live:
     def logits(self) -> Tensor:
         """(r, v) of the next token; -inf for forbidden ids: the others share all the probability."""
         with self.decoding():
-            logits = self.stepper.step(self.last)
+            logits = self.stepper.step(self.last).to(self.dtype)
             if isinstance(self.stepper, PackedStepper):
                 return logits.index_fill_(1, self.forbidden, float("-inf"))
             # Not in place: whoever watches fc_out would see our -inf in the model's own logits.
-            return logits.to(self.dtype).index_fill(1, self.forbidden, float("-inf"))
+            return logits.index_fill(1, self.forbidden, float("-inf"))
 
     def log_probs(self) -> Tensor:
         """(r, v) of the next token, 0 probability for forbidden ids."""
