@@ -10,6 +10,7 @@ import torch
 from glassformer.data import make_batch
 from glassformer.errors import UserError
 from glassformer.train import TrainingConfig, train_step
+from glassformer.train.config import Precision
 from glassformer.train.muon import Muon, orthogonal
 from glassformer.train.step import make_optimizer
 from tests.small import small_model
@@ -35,22 +36,42 @@ def test_a_matrix_made_orthogonal_keeps_its_directions() -> None:
     assert torch.allclose(inside, torch.diag(inside.diagonal()), atol=1e-10)
 
 
+@pytest.mark.parametrize("numbers", [None, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("shape", [(16, 16), (16, 64), (64, 16)])
-def test_updates_are_those_of_the_library_but_for_its_half_precision(shape: tuple[int, int]) -> None:
+def test_updates_are_those_of_the_library_which_has_half_precision(
+    shape: tuple[int, int], numbers: torch.dtype | None
+) -> None:
     torch.manual_seed(0)
     start = torch.randn(shape)
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
     library = torch.optim.Muon(
         [theirs], lr=0.03, weight_decay=0.5, momentum=0.95, ns_steps=3, adjust_lr_fn="match_rms_adamw"
     )
-    optimizer = Muon([ours], [{"params": [torch.nn.Parameter(torch.zeros(1))]}], lr=0.03, weight_decay=0.5)
+    others = [{"params": [torch.nn.Parameter(torch.zeros(1))]}]
+    optimizer = Muon([ours], others, numbers, lr=0.03, weight_decay=0.5)
     for _ in range(4):
         gradient = torch.randn(shape)
         for weight, update in ((ours, optimizer.step), (theirs, library.step)):
             weight.grad = gradient.clone()
             update()
     moved = (theirs - start).norm()
-    assert (ours - theirs).norm() < 0.02 * moved
+    assert (ours - theirs).norm() < 0.01 * moved
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype", "numbers"),
+    [
+        ("float32", torch.float32, None),
+        ("bfloat16", torch.float32, torch.bfloat16),
+        ("bfloat16", torch.float64, None),
+    ],
+)
+def test_it_computes_in_the_numbers_of_the_models_products(
+    precision: Precision, dtype: torch.dtype, numbers: torch.dtype | None
+) -> None:
+    optimizer = make_optimizer(small_model(dtype=dtype), TrainingConfig(optimizer="muon", precision=precision))
+    assert isinstance(optimizer, Muon)
+    assert optimizer.numbers == numbers
 
 
 def test_only_matrices_inside_the_layers_are_taken_and_all_others_move_as_with_adamw() -> None:

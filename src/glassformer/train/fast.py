@@ -56,16 +56,21 @@ def few_keys(dtype: torch.dtype, threads: int) -> int:
 
 
 def autocast(model: nn.Module, precision: Precision) -> AbstractContextManager[object]:
-    """The context to run the model in: bfloat16 matrix products on float32 weights, or the weights' own dtype.
+    """The context to run the model in: bfloat16 matrix products on float32 weights, or the weights' own dtype."""
+    if not takes_bfloat16(model, precision):
+        return nullcontext()
+    return torch.autocast(next(model.parameters()).device.type, torch.bfloat16)
 
-    "auto" takes bfloat16 where the device multiplies it faster than float32: GPUs since Ampere, CPUs with AVX-512
-    or AMX for it (there 1.6 to 1.9 times). Weights of another dtype than float32 are never cast.
+
+def takes_bfloat16(model: nn.Module, precision: Precision) -> bool:
+    """Whether matrix products are computed in bfloat16.
+
+    "auto" does where the device multiplies it faster than float32: GPUs since Ampere, CPUs with AVX-512 or AMX for it
+    (there 1.6 to 1.9 times). Weights of another dtype than float32 are never cast.
     """
     weight = next(model.parameters())
     wanted = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(weight.device))
-    if not wanted or weight.dtype != torch.float32:
-        return nullcontext()
-    return torch.autocast(weight.device.type, torch.bfloat16)
+    return wanted and weight.dtype == torch.float32
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -17,11 +17,18 @@ class Muon(torch.optim.AdamW):
     """AdamW, but for the matrices `hidden`: there a step is the momentum with all singular values set to about 1.
 
     The same as `torch.optim.Muon(ns_steps=3, adjust_lr_fn="match_rms_adamw")` (K. Jordan's, 2024; the factor of Liu et
-    al., arXiv 2502.16982), but for two things: it computes in the weights' own precision, since bfloat16 is slow on a
-    CPU without it, and matrices of a shape are computed together.
+    al., arXiv 2502.16982), but for two things: singular values are set in `numbers` (None: the weights' own), since
+    bfloat16 is slow on a CPU without it, and matrices of a shape are computed together.
     """
 
-    def __init__(self, hidden: Sequence[Tensor], others: Iterable[dict[str, Any]], **adamw: Any) -> None:
+    def __init__(
+        self,
+        hidden: Sequence[Tensor],
+        others: Iterable[dict[str, Any]],
+        numbers: torch.dtype | None = None,
+        **adamw: Any,
+    ) -> None:
+        self.numbers = numbers
         super().__init__([{"params": list(hidden), "moments": ("step", "exp_avg")}, *others], **adamw)
 
     @torch.no_grad()
@@ -43,7 +50,7 @@ class Muon(torch.optim.AdamW):
                 by_shape[weight.shape].append((weight, self._ahead(weight, weight.grad)))
         for shape, pairs in by_shape.items():
             weights, ahead = zip(*pairs, strict=True)
-            for weight, direction in zip(weights, orthogonal(torch.stack(ahead)), strict=True):
+            for weight, direction in zip(weights, orthogonal(torch.stack(ahead), self.numbers), strict=True):
                 weight.mul_(1 - rate * group["weight_decay"]).sub_(direction, alpha=rate * RMS * max(shape) ** 0.5)
 
     def _ahead(self, weight: Tensor, gradient: Tensor) -> Tensor:
@@ -55,11 +62,11 @@ class Muon(torch.optim.AdamW):
         return gradient.lerp(state["exp_avg"].lerp_(gradient, 1 - MOMENTUM), MOMENTUM)
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
+def orthogonal(matrices: Tensor, numbers: torch.dtype | None = None) -> Tensor:
     """Each of `matrices`, N x rows x columns, with all but its smallest singular values near 1 (Newton-Schulz)."""
     if matrices.size(-2) > matrices.size(-1):
-        return orthogonal(matrices.mT).mT
-    matrices = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-7)
+        return orthogonal(matrices.mT, numbers).mT
+    matrices = (matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-7)).to(numbers)
     first, third, fifth = COEFFICIENTS
     for _ in range(STEPS):
         squares = matrices @ matrices.mT

@@ -13,7 +13,7 @@ from glassformer.errors import UserError
 from glassformer.model.transformer import Transformer
 from glassformer.train.config import TrainingConfig
 from glassformer.train.distributed import ALONE, Processes, without_sync
-from glassformer.train.fast import fast
+from glassformer.train.fast import fast, takes_bfloat16
 from glassformer.train.loss import ModelLoss
 from glassformer.train.muon import Muon
 
@@ -87,7 +87,8 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam
         fused=next(model.parameters()).device.type in ("cpu", "cuda"),
     )
     if config.optimizer == "muon":
-        return Muon(hidden, [{"params": others}, without_decay], **settings)
+        numbers = torch.bfloat16 if takes_bfloat16(model, config.precision) else None
+        return Muon(hidden, [{"params": others}, without_decay], numbers, **settings)
     return torch.optim.AdamW([{"params": [*hidden, *others]}, without_decay], **settings)
 
 
