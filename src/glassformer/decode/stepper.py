@@ -170,7 +170,7 @@ class PackedStepper:
         # All rows: moving a few in place takes four times as long a row, which pays below a fifth of them.
         self.trg_hidden = self.trg_hidden.index_select(0, rows)
         for layer in self.layers:
-            layer.trg = layer.trg.index_select(1, rows)
+            layer.follow(rows, self.length)
 
 
 class Now(NamedTuple):
@@ -203,7 +203,7 @@ class PackedLayer:
         ]
         self.heads, self.head_dim = own.heads, memory.size(2) // own.heads
         # Keys and values: (2, r, h, k, d) of the target, (2, n, h, s, d) of the source.
-        self.trg = memory.new_empty(2, len(memory), self.heads, 0, self.head_dim)
+        self.trg = self.spare = memory.new_empty(2, len(memory), self.heads, 0, self.head_dim)
         offered = joined([cross.to_keys, cross.to_values])(memory).view(*memory.shape[:2], 2, self.heads, self.head_dim)
         self.src = F.pad(offered.permute(2, 0, 3, 1, 4), (0, 0, 0, -memory.size(1) % ROOM)).contiguous()
 
@@ -212,6 +212,13 @@ class PackedLayer:
         for pre, norm, sublayer in self.steps:
             stream = stream + sublayer(norm(stream), now) if pre else norm(stream + sublayer(stream, now))
         return stream
+
+    def follow(self, rows: Tensor, length: int) -> None:
+        """Put the first `length` keys and values of these rows into the spare room, and let the rooms change places."""
+        if self.spare.shape != self.trg.shape:
+            self.spare = torch.zeros_like(self.trg)
+        torch.index_select(self.trg[:, :, :, :length], 1, rows, out=self.spare[:, :, :, :length])
+        self.trg, self.spare = self.spare, self.trg
 
     def attend_to_target(self, x: Tensor, now: Now) -> Tensor:
         projected = self.project(x).view(-1, 3, self.heads, self.head_dim)
