@@ -45,7 +45,7 @@ def test_a_row_gets_the_same_whatever_the_others_are() -> None:
 
 def test_layers_side_by_side_are_one_product() -> None:
     layers, x = [Int8Linear.of(nn.Linear(12, size)) for size in (12, 12, 20)], torch.randn(3, 12)
-    assert torch.equal(joined(layers)(x), torch.cat([layer(x) for layer in layers], dim=1))
+    assert torch.equal(joined(layers, len(x))(x), torch.cat([layer(x) for layer in layers], dim=1))
 
 
 def test_a_sentence_alone_is_answered_as_in_a_batch() -> None:

@@ -190,10 +190,13 @@ class PackedLayer:
 
     def __init__(self, layer: DecoderBlock, memory: Tensor) -> None:
         own, cross, feed_forward = layer.self_attention, layer.cross_attention, layer.feed_forward
-        self.project, self.own_out = joined([own.to_queries, own.to_keys, own.to_values]), prepared(own.fc_out)
-        self.to_queries, self.cross_out = prepared(cross.to_queries), prepared(cross.fc_out)
-        self.fc_in, self.activation = prepared(feed_forward.fc_in), feed_forward.activation
-        self.fc_out = prepared(feed_forward.fc_out)
+        rows = len(memory)
+        self.project = joined([own.to_queries, own.to_keys, own.to_values], rows)
+        self.own_out, self.to_queries, self.cross_out, self.fc_in, self.fc_out = (
+            prepared(layer, rows)
+            for layer in (own.fc_out, cross.to_queries, cross.fc_out, feed_forward.fc_in, feed_forward.fc_out)
+        )
+        self.activation = feed_forward.activation
         residuals = layer.self_attention_residual, layer.cross_attention_residual, layer.feed_forward_residual
         self.steps = [
             (isinstance(residual, PreNorm), normed(cast(nn.LayerNorm, residual.norm)), sublayer)
@@ -204,7 +207,9 @@ class PackedLayer:
         self.heads, self.head_dim = own.heads, memory.size(2) // own.heads
         # Keys and values: (2, r, h, k, d) of the target, (2, n, h, s, d) of the source.
         self.trg = self.spare = memory.new_empty(2, len(memory), self.heads, 0, self.head_dim)
-        offered = joined([cross.to_keys, cross.to_values])(memory).view(*memory.shape[:2], 2, self.heads, self.head_dim)
+        offered = joined([cross.to_keys, cross.to_values], rows)(memory).view(
+            *memory.shape[:2], 2, self.heads, self.head_dim
+        )
         self.src = F.pad(offered.permute(2, 0, 3, 1, 4), (0, 0, 0, -memory.size(1) % ROOM)).contiguous()
 
     def step(self, stream: Tensor, now: Now) -> Tensor:
