@@ -22,7 +22,8 @@ HEAD = """\
 command, is `benchmarks/RESULTS.md` in the project. How it measures:
 
 - Each peer has an environment of its own with pinned versions. One process there holds the peer and our model, made
-  alike: the same sizes, the same number of parameters (asserted), the same tensors.
+  alike: the same sizes, the same number of parameters (asserted), the same tensors. CTranslate2 alone sits in a process
+  of its own without torch: in one, their threads hinder each other.
 - Both are measured in turn, round by round. A ratio is the median of the rounds' ratios, with the lowest and the
   highest beside it: a machine that slows down slows both.
 - With one thread, time is CPU time, which other programs hardly disturb. With more it is time on the wall, for a quiet
@@ -39,15 +40,15 @@ machine but the one that is named.
 - **Large batches.** The products of matrices are the same for everybody, as in training, and near the limit of the
   machine: at 128 sentences they are four fifths of our decoding and run at 39.8 of the 41.5 GFLOP/s that one core
   of the older CPU reaches (`torch.profiler`, 24 November 2026). What is left to win is the last fifth, so against a
-  peer that keeps its keys and values, as Hugging Face's Marian does, no ratio there can be far above 1.
+  peer that keeps its keys and values, as Hugging Face's Marian does, no ratio there can be far above 1. With AVX-512
+  oneDNN is the faster library (8,000 words of 256 channels with 32 and 128 rows, one core of the Zen 4: 1.2 and 5.0 ms
+  where MKL takes 2.1 and 7.3), so decoding lays out its weights for it: 1.26 times Marian's speed at 128 sentences.
 - **One sentence at a time against CTranslate2.** A token is then some hundred small operations, each called from Python
   here and from C++ there; reading the weights, which nobody can avoid, is a third of our time and half of theirs.
-- **Two threads for few sentences.** CTranslate2 decodes 1.9 times as fast with two threads as with one at 32
-  sentences, we 1.5 times (30 November 2026, the newer CPU; the one thread ran beside other work). `translate --workers
-  2 --threads 1` gives each core batches of its own instead.
-- **Integers.** Products of one byte are faster where the CPU has instructions for them (VNNI). Where it has none,
-  they cost us 8 to 13 % of the speed in batches on the older CPU and gain about 10 % on the newer (one thread each).
-  They cost CTranslate2 many of its answers there.
+- **Integers, on one core.** With VNNI (Zen 4, one thread, 1 December 2026) ours in int8 has 0.59 to 0.75 of
+  CTranslate2's speed in batches, 0.20 of it with one sentence: finding each row's largest number, dividing by it and
+  multiplying by it again are operations of their own here. CTranslate2 does not gain from a second thread there, we do.
+  On CPUs without VNNI int8 costs CTranslate2 many of its answers.
 - **To a validation loss.** Batches of like lengths take half the time of random ones for an epoch, but AdamW learns
   less by an update from them: to a loss of 4.0 we take 0.8 of the time of Marian and of JoeyNMT, not half. One model
   (128 channels, 2 + 2 layers, Multi30k, 1,024 tokens) after 300 of 400 updates, one run each, in batches of like
