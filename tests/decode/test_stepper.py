@@ -32,7 +32,7 @@ def test_the_packed_decoder_gives_the_plain_ones_logits_whatever_leaves_repeats_
     model, src = peaked_model(**choices, max_length=40), padded([[3, 4, 5], [6], [7, 8, 9, 10, 3, 4]], extra=1)
     assert packs(model, START)
     memory, src_mask = model.encode(src), model.make_src_mask(src)
-    plain, packed = PlainStepper(model, memory, src_mask), PackedStepper(model, memory, src_mask)
+    plain, packed = PlainStepper(model, memory, src_mask), PackedStepper(model, memory, src_mask, rows=4)
 
     def step(last: list[int]) -> None:
         expected, found = (stepper.step(torch.tensor(last)) for stepper in (plain, packed))

@@ -45,11 +45,15 @@ class Stepper(Protocol):
         """`select` among the rows of the same sentence: what was read from the source stays where it is."""
 
 
-def stepper(model: Transformer, src: Tensor, start_id: int) -> Stepper:
-    """The fastest right one for these sources (n, s). Inside of inference mode, the model in evaluation mode."""
+def stepper(model: Transformer, src: Tensor, start_id: int, beam: int) -> Stepper:
+    """The fastest right one for these sources (n, s), each to have up to `beam` rows.
+
+    Inside of inference mode, the model in evaluation mode.
+    """
     memory, src_mask = model.encode(src), model.make_src_mask(src)
-    kind = PackedStepper if packs(model, start_id) else PlainStepper
-    return kind(model, memory, src_mask)
+    if packs(model, start_id):
+        return PackedStepper(model, memory, src_mask, rows=len(src) * beam)
+    return PlainStepper(model, memory, src_mask)
 
 
 def packs(model: Transformer, start_id: int) -> bool:
@@ -118,13 +122,13 @@ class PlainStepper:
 
 
 class PackedStepper:
-    """The decoder of a plain model, one token of each row at a time."""
+    """The decoder of a plain model, one token of each row at a time; fastest for about as many as `rows`."""
 
-    def __init__(self, model: Transformer, memory: Tensor, src_mask: Tensor) -> None:
+    def __init__(self, model: Transformer, memory: Tensor, src_mask: Tensor, rows: int) -> None:
         self.decoder, self.max_length, self.pad_id = model.decoder, model.config.max_length, model.config.trg_pad_idx
         self.beam, self.length, self.heads = 1, 0, model.config.decoder.heads
-        self.layers = [PackedLayer(cast(DecoderBlock, layer), memory) for layer in model.decoder.layers]
-        self.fc_out = output_layer(model.fc_out, len(memory))
+        self.layers = [PackedLayer(cast(DecoderBlock, layer), memory, rows) for layer in model.decoder.layers]
+        self.fc_out = output_layer(model.fc_out, rows)
         self.src_hidden = hidden(~F.pad(src_mask[:, 0, 0], (0, -memory.size(1) % ROOM)), memory.dtype)  # (n, s)
         self.trg_hidden = memory.new_empty(len(memory), 0)  # (r, k)
         self.positions = memory.new_empty(0, memory.size(2))
@@ -188,9 +192,8 @@ class PackedLayer:
     Modules are taken apart, because calling one costs as much as a small product.
     """
 
-    def __init__(self, layer: DecoderBlock, memory: Tensor) -> None:
+    def __init__(self, layer: DecoderBlock, memory: Tensor, rows: int) -> None:
         own, cross, feed_forward = layer.self_attention, layer.cross_attention, layer.feed_forward
-        rows = len(memory)
         self.project = joined([own.to_queries, own.to_keys, own.to_values], rows)
         self.own_out, self.to_queries, self.cross_out, self.fc_in, self.fc_out = (
             prepared(layer, rows)

@@ -59,7 +59,7 @@ class Live:
             if isinstance(module, MultiHeadAttention) and module.attend is attention
         ]
         with self.decoding():
-            self.stepper = stepper(model, src, start_id)
+            self.stepper = stepper(model, src, start_id, config.beam)
         if isinstance(self.stepper, PackedStepper):
             self.training, self.written = [], []  # it has no dropout and an attention of its own
 
