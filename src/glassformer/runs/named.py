@@ -17,12 +17,12 @@ LENGTH_PENALTY = 1.4
 def pronounce_demo() -> Recipe:
     """English spelling to phonemes in minutes, from the dictionary inside the package: what the demo trains.
 
-    glassformer demo: 5 minutes on two cores of an AMD EPYC (Zen 4, with bfloat16), 2026-12-01: PER 8.36 %, WER 33.22 %
-    on the 3,778 test words, seed 1, 4,531 updates. The day before, with Muon in float32: PER 7.80 %, WER 31.18 %, 4,333
-    updates; the validation loss is 0.2760 both times, so of 0.6 % of the test much is chance. On an older one (Zen 3:
-    AVX2, no bfloat16), as it was faster and slower: PER 8.4 %, 2,555 updates; 8.6 %, 2,322; 8.8 %, 2,089; 8.8 %, 2,063.
-    In the hour of the 8.6, AdamW, which learns less by an update but makes more of them (--optimizer adamw
-    --learning-rate 3e-3): PER 9.4 %, 2,634 updates.
+    glassformer demo: 5 minutes on two cores of an AMD EPYC (Zen 4, with bfloat16), 2026-12-01: two runs: PER 7.55 %,
+    WER 30.55 % on the 3,778 test words, 4,337 updates; 8.36 %, 33.22 %, 4,531 updates; seed 1 both times, validation
+    losses 0.2746 and 0.2760, so much of the difference is chance. The day before, with Muon in float32: 7.80 %, 31.18
+    %, 4,333 updates. On an older one (Zen 3: AVX2, no bfloat16), as it was faster and slower: PER 8.4 %, 2,555 updates;
+    8.6 %, 2,322; 8.8 %, 2,089; 8.8 %, 2,063. In the hour of the 8.6, AdamW, which learns less by an update but makes
+    more of them (--optimizer adamw --learning-rate 3e-3): PER 9.4 %, 2,634 updates.
     """
     return Recipe(
         name="pronounce-demo",
