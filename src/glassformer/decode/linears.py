@@ -42,7 +42,7 @@ def output_layer(layer: nn.Linear | Int8Linear, rows: int) -> Apply:
     if rows == 1:
         across = layer.weight.t().contiguous()
         return lambda x: torch.addmm(layer.bias, x, across)
-    return _reordered(layer.weight, layer.bias, rows) if reorders(layer.weight.dtype) else prepared(layer, rows)
+    return _reordered(layer.weight, layer.bias, rows) if _reorders(layer.weight.dtype) else prepared(layer, rows)
 
 
 def _for_rows(weight: Tensor, bias: Tensor, rows: int) -> Apply:
@@ -51,7 +51,7 @@ def _for_rows(weight: Tensor, bias: Tensor, rows: int) -> Apply:
     It does with AVX-512 (decoding 16 tokens 5 % faster with 128 rows, 13 to 27 % with 4; 48 tokens with 32 rows 15 %,
     two cores of an AMD EPYC, Zen 4), and with AVX2 it does not.
     """
-    if rows > 1 and reorders(weight.dtype) and torch.backends.cpu.get_cpu_capability() == "AVX512":
+    if rows > 1 and _reorders(weight.dtype) and torch.backends.cpu.get_cpu_capability() == "AVX512":
         return _reordered(weight, bias, rows)
     return partial(F.linear, weight=weight, bias=bias)
 
@@ -61,7 +61,7 @@ def _reordered(weight: Tensor, bias: Tensor, rows: int) -> Apply:
     return lambda x: torch.ops.mkldnn._linear_pointwise(x, blocked, bias, "none", [], "")
 
 
-def reorders(dtype: torch.dtype) -> bool:
+def _reorders(dtype: torch.dtype) -> bool:
     """Whether oneDNN lays out such weights on this machine."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False

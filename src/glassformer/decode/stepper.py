@@ -60,8 +60,8 @@ def packs(model: Transformer, start_id: int) -> bool:
     """Whether the packed decoder may stand for the model's own, seen when writing begins.
 
     It may where everything is exactly ours, written out or fused: no subclass, no replaced method, no hook, no
-    torch function mode such as `watch`, no autocast; and where it pays: on a CPU, in numbers of one kind. A start that
-    is padding hides itself, which only the plain path does.
+    torch function mode such as `watch`, no autocast; and where it pays: on a CPU, in float32, float64 or bfloat16. A
+    start that is padding hides itself, which only the plain path does.
     """
     modules = [*model.decoder.modules(), model.fc_out]
     parameters = [*model.decoder.parameters(), *model.fc_out.parameters()]
